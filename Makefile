@@ -1,0 +1,25 @@
+.PHONY: help build test spec lint format api-dump bench
+
+help: ## lists the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-10s %s\n", $$1, $$2}'
+
+build: ## compiles everything
+	mvn -q -B test-compile
+
+test: ## passes all tests, as CI does
+	mvn -B verify
+
+spec: ## one spec: make spec in=queue-core named=JobRunnerSpec
+	mvn -B -pl $(in) -am -Dtest=$(named) -Dsurefire.failIfNoSpecifiedTests=false test
+
+lint: ## says what ktlint thinks
+	mvn -q -B spotless:check
+
+format: ## lets ktlint mend what it can
+	mvn -q -B spotless:apply
+
+api-dump: ## writes the public API to */api/*.api
+	mvn -q -B -Dtest=PublicApiSpec -Dsurefire.failIfNoSpecifiedTests=false -Dkittiwake.api.write=true test
+
+bench: ## the first figures: drain, enqueue, latency
+	mvn -q -B compile exec:exec@bench -pl bench -am

@@ -1,0 +1,52 @@
+package kittiwake.internal
+
+import kotlinx.serialization.json.Json
+import kotlinx.serialization.json.JsonArray
+import kotlinx.serialization.json.JsonElement
+import kotlinx.serialization.json.JsonObject
+import kotlinx.serialization.json.JsonPrimitive
+
+internal const val MAX_ARGS_CHARACTERS = 256 * 1024
+internal const val MAX_ARGS_DEPTH = 64
+
+/** Refuses text that a row should not or cannot hold, before anything is sent to the server. */
+internal fun checkArgs(text: String) {
+    require(text.length <= MAX_ARGS_CHARACTERS) {
+        "they take ${text.length} characters, more than the limit of $MAX_ARGS_CHARACTERS. Store the data elsewhere and pass a reference"
+    }
+    val depth = depth(text)
+    require(depth <= MAX_ARGS_DEPTH) { "they nest $depth levels deep, more than the limit of $MAX_ARGS_DEPTH" }
+    if (unstorable(text) != null || "\\u0000" in text) throwWithPath(text)
+}
+
+private fun depth(text: String): Int {
+    var deepest = 0
+    var depth = 0
+    var quoted = false
+    var i = 0
+    while (i < text.length) {
+        when (text[i]) {
+            '\\' -> if (quoted) i++
+            '"' -> quoted = !quoted
+            '{', '[' -> if (!quoted && ++depth > deepest) deepest = depth
+            '}', ']' -> if (!quoted) depth--
+        }
+        i++
+    }
+    return deepest
+}
+
+private fun throwWithPath(text: String) {
+    val (path, what) = pathToUnstorable(Json.parseToJsonElement(text), "$") ?: return
+    throw IllegalArgumentException("$path contains $what, which PostgreSQL cannot store")
+}
+
+private fun pathToUnstorable(element: JsonElement, path: String): Pair<String, String>? =
+    when (element) {
+        is JsonPrimitive -> unstorable(element.content)?.let { path to it }
+        is JsonArray -> element.withIndex().firstNotNullOfOrNull { (i, child) -> pathToUnstorable(child, "$path[$i]") }
+        is JsonObject ->
+            element.entries.firstNotNullOfOrNull { (key, child) ->
+                unstorable(key)?.let { "a key of $path" to it } ?: pathToUnstorable(child, "$path.$key")
+            }
+    }

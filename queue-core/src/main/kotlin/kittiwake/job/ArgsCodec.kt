@@ -1,0 +1,80 @@
+package kittiwake.job
+
+import kittiwake.internal.checkArgs
+import kotlinx.serialization.ExperimentalSerializationApi
+import kotlinx.serialization.KSerializer
+import kotlinx.serialization.SerializationException
+import kotlinx.serialization.descriptors.PolymorphicKind
+import kotlinx.serialization.descriptors.SerialDescriptor
+import kotlinx.serialization.descriptors.SerialKind
+import kotlinx.serialization.descriptors.StructureKind
+import kotlinx.serialization.descriptors.elementDescriptors
+import kotlinx.serialization.json.Json
+import kotlinx.serialization.serializer
+
+/**
+ * Turns the args (or the result) of a job into the text stored in its row, and back.
+ *
+ * The text is JSON unless you choose otherwise. It must be free of U+0000 and lone surrogates, which PostgreSQL cannot store;
+ * enqueue checks that, and the size, before anything is sent. [decode] may throw anything: the worker keeps the job and its text.
+ */
+public interface ArgsCodec<A> {
+    /** The text for [value]. It throws when the value cannot be written, for example a NaN in JSON. */
+    public fun encode(value: A): String
+
+    /** The value that [text] stands for. */
+    public fun decode(text: String): A
+
+    public companion object {
+        /** How job args and results are written: unknown keys are ignored, so that old workers read new rows; defaults are written. */
+        public val Format: Json =
+            Json {
+                ignoreUnknownKeys = true
+                encodeDefaults = true
+            }
+
+        /** JSON by the serializer of [A]. */
+        public inline fun <reified A> serializable(format: Json = Format): ArgsCodec<A> = serializable({ format.serializersModule.serializer() }, format)
+
+        /** JSON by [serializer], looked up when the job is declared so that its absence is reported with the declaration. */
+        public fun <A> serializable(serializer: () -> KSerializer<A>, format: Json = Format): ArgsCodec<A> =
+            SerializationCodec(
+                try {
+                    serializer()
+                } catch (e: SerializationException) {
+                    throw IllegalArgumentException("the class has no serializer. Mark it @Serializable and apply the serialization plugin (${e.message})", e)
+                },
+                format,
+            )
+    }
+}
+
+private class SerializationCodec<A>(private val serializer: KSerializer<A>, private val format: Json) : ArgsCodec<A> {
+    init {
+        openPart(serializer.descriptor)?.let { part ->
+            throw IllegalArgumentException("$part is open or contextual, so old rows could become unreadable: use a sealed hierarchy or a concrete serializer")
+        }
+    }
+
+    override fun encode(value: A): String = format.encodeToString(serializer, value)
+
+    override fun decode(text: String): A = format.decodeFromString(serializer, text.also(::checkArgs))
+
+    override fun toString(): String = "JSON of ${serializer.descriptor.serialName}"
+}
+
+/** The name of the first part of [root] whose classes are not known when the job is declared, or null. */
+@OptIn(ExperimentalSerializationApi::class)
+private fun openPart(root: SerialDescriptor): String? {
+    val seen = mutableSetOf<String>()
+
+    fun search(descriptor: SerialDescriptor): String? =
+        when (descriptor.kind) {
+            PolymorphicKind.OPEN, SerialKind.CONTEXTUAL -> descriptor.serialName
+            // The second element of a sealed descriptor wraps the subclasses, in a descriptor that calls itself contextual.
+            PolymorphicKind.SEALED -> descriptor.getElementDescriptor(1).elementDescriptors.firstNotNullOfOrNull(::search)
+            StructureKind.CLASS -> if (seen.add(descriptor.serialName)) descriptor.elementDescriptors.firstNotNullOfOrNull(::search) else null
+            else -> descriptor.elementDescriptors.firstNotNullOfOrNull(::search)
+        }
+    return search(root)
+}

@@ -1,0 +1,44 @@
+package kittiwake.job
+
+import kittiwake.KittiwakeDsl
+import kittiwake.KittiwakeSpi
+import kittiwake.internal.blockingDispatcher
+import kotlinx.coroutines.runInterruptible
+
+/** Does the work of one kind of job. Users write the forms of [HandlerBinding]; integrations implement this. */
+public fun interface JobHandler<A, R> {
+    /** Works one job. What it throws is the failure of the attempt. */
+    public suspend fun JobScope.work(args: A): Outcome<R>
+}
+
+/** The forms a handler can take, wherever it is bound: in the job's declaration or in a worker. */
+@OptIn(KittiwakeSpi::class)
+@KittiwakeDsl
+public abstract class HandlerBinding<A, R> internal constructor() {
+    /** Binds a handler of any form. */
+    @KittiwakeSpi
+    public abstract fun handler(handler: JobHandler<A, R>)
+
+    /**
+     * The usual form: returning completes the job with the result, throwing retries it by its policy.
+     *
+     * It runs on the dispatcher of whoever runs the worker. Code that blocks its thread belongs in [handleBlocking].
+     */
+    public fun handle(block: suspend JobScope.(args: A) -> R): Unit = handler { args -> Outcome.done(block(args)) }
+
+    /** For code that blocks its thread: runs on a thread that may block (a virtual one where the JVM has them), interrupted on cancellation. */
+    public fun handleBlocking(block: JobScope.(args: A) -> R): Unit =
+        handler { args ->
+            val job = this
+            Outcome.done(runInterruptible(blockingDispatcher) { job.block(args) })
+        }
+
+    /**
+     * For handlers that may also put the job off or give it up: the block must return `done(…)`, `snooze(…)` or `discard(…)`.
+     *
+     * ```
+     * decide { args -> if (api.ready(args.id)) done(api.fetch(args.id)) else snooze(1.minutes) }
+     * ```
+     */
+    public fun decide(block: suspend DecisionScope<R>.(args: A) -> Outcome<R>): Unit = handler { args -> DecisionScope<R>(this).block(args) }
+}

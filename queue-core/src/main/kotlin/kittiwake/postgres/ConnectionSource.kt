@@ -1,0 +1,64 @@
+package kittiwake.postgres
+
+import com.zaxxer.hikari.HikariDataSource
+import org.postgresql.ds.PGSimpleDataSource
+import java.sql.Connection
+import java.util.concurrent.Executor
+import javax.sql.DataSource
+import kotlin.time.Duration
+
+/**
+ * Where the engine's own connections come from: the server that the user's [DataSource] talks to, but not out of the user's pool,
+ * which handlers may empty. A pool other than HikariCP is used as it is, and gives up a few of its connections for good.
+ */
+internal class ConnectionSource(users: DataSource) {
+    val dataSource: DataSource = behindThePool(users)
+
+    /** A connection of the engine's own, with its settings, and with an end to every wait for the network. */
+    fun open(name: String, networkTimeout: Duration): Connection {
+        val connection = dataSource.connection
+        try {
+            connection.autoCommit = true
+            connection.createStatement().use { it.execute(settings(name)) }
+            connection.setNetworkTimeout(DIRECTLY, networkTimeout.inWholeMilliseconds.toInt())
+            return connection
+        } catch (e: Throwable) {
+            connection.close()
+            throw e
+        }
+    }
+
+    companion object {
+        /**
+         * Plans must not depend on the statistics of tables that are empty one minute and full the next: hot statements have one good plan,
+         * by index, and are kept to it. Timeouts keep every statement far shorter than a lease.
+         */
+        fun settings(name: String): String =
+            """
+            set application_name = 'kittiwake $name';
+            set session characteristics as transaction isolation level read committed;
+            set session characteristics as transaction read write;
+            set statement_timeout = '10s';
+            set lock_timeout = '5s';
+            set idle_in_transaction_session_timeout = '30s';
+            set plan_cache_mode = force_generic_plan;
+            set enable_seqscan = off;
+            set enable_bitmapscan = off;
+            set jit = off
+            """.trimIndent()
+
+        private val DIRECTLY = Executor { it.run() }
+
+        private fun behindThePool(users: DataSource): DataSource {
+            val pool = if (users.isWrapperFor(HikariDataSource::class.java)) users.unwrap(HikariDataSource::class.java) else return users
+            pool.dataSource?.let { return it }
+            val url = pool.jdbcUrl?.takeIf { it.startsWith("jdbc:postgresql:") } ?: return users
+            return PGSimpleDataSource().apply {
+                setURL(url)
+                pool.username?.let { user = it }
+                pool.password?.let { password = it }
+                pool.dataSourceProperties.forEach { (name, value) -> setProperty(name.toString(), value.toString()) }
+            }
+        }
+    }
+}

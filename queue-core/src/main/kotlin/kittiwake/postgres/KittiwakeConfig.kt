@@ -1,0 +1,39 @@
+package kittiwake.postgres
+
+import kittiwake.KittiwakeDsl
+import kittiwake.internal.checkConfig
+import kittiwake.job.Retention
+import kotlin.time.Duration
+
+/** The block of [Kittiwake.connect]. */
+@KittiwakeDsl
+public class KittiwakeBuilder internal constructor() {
+    /** The schema its tables live in: 1 to 48 of a-z, 0-9 and _, always quoted. Default: "kittiwake". */
+    public var schema: String = "kittiwake"
+
+    /** How many connections the engine's statements use beside the user's pool. A worker takes three more. Default: 4. */
+    public var poolSize: Int = DEFAULT_POOL_SIZE
+
+    private var retention = Retention.Default
+
+    /** How long ended jobs stay in the archive, unless their type says otherwise. Default: completed 7 days, failed 30 days. */
+    public fun retain(completed: Duration = retention.completed, failed: Duration = retention.failed) {
+        retention = Retention(completed, failed)
+    }
+
+    internal fun build(): KittiwakeConfig {
+        var name: Schema? = null
+        checkConfig("Kittiwake") {
+            name = valid { Schema(schema).name }?.let(::Schema)
+            rule(poolSize in 1..MAX_POOL_SIZE) { "poolSize must be between 1 and $MAX_POOL_SIZE, but was $poolSize" }
+        }
+        return KittiwakeConfig(checkNotNull(name), poolSize, retention)
+    }
+
+    private companion object {
+        const val DEFAULT_POOL_SIZE = 4
+        const val MAX_POOL_SIZE = 100
+    }
+}
+
+internal class KittiwakeConfig(val schema: Schema, val poolSize: Int, val retention: Retention)

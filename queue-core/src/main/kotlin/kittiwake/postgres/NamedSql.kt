@@ -1,0 +1,60 @@
+package kittiwake.postgres
+
+import java.sql.Connection
+import java.sql.PreparedStatement
+import java.sql.ResultSet
+
+/** A statement with `:names` for its parameters and `{schema}` for the schema: the form that SQL has in this library. */
+internal class NamedSql(template: String, schema: Schema) {
+    private val positions = mutableMapOf<String, MutableList<Int>>()
+
+    /** The statement as the driver wants it, parameters as question marks. */
+    val text: String
+
+    init {
+        var count = 0
+        text =
+            PARAMETER.replace(template.trim().replace("{schema}", schema.quoted)) { match ->
+                positions.getOrPut(match.groupValues[1]) { mutableListOf() } += ++count
+                "?"
+            }
+    }
+
+    /** Runs it on [connection] and reads all rows. */
+    fun <T> query(connection: Connection, bind: Binding.() -> Unit = {}, row: (ResultSet) -> T): List<T> =
+        connection.prepareStatement(text).use { statement ->
+            val binding = Binding(statement).apply(bind)
+            try {
+                statement.executeQuery().use { rows -> buildList { while (rows.next()) add(row(rows)) } }
+            } finally {
+                binding.free()
+            }
+        }
+
+    inner class Binding(private val statement: PreparedStatement) {
+        private val arrays = mutableListOf<java.sql.Array>()
+
+        operator fun set(name: String, value: Any?) {
+            at(name) { statement.setObject(it, value) }
+        }
+
+        fun array(name: String, type: String, values: List<Any?>) {
+            val array = statement.connection.createArrayOf(type, values.toTypedArray())
+            arrays += array
+            at(name) { statement.setArray(it, array) }
+        }
+
+        private fun at(name: String, set: (Int) -> Unit) {
+            positions[name]?.forEach(set) ?: throw IllegalArgumentException("The statement has no parameter :$name\n$text")
+        }
+
+        fun free() {
+            arrays.forEach { it.free() }
+        }
+    }
+
+    private companion object {
+        /** A colon and a word, but not the second colon of a cast. */
+        val PARAMETER = Regex("""(?<!:):([a-z_]+)""")
+    }
+}

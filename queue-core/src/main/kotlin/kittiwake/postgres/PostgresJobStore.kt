@@ -1,0 +1,163 @@
+package kittiwake.postgres
+
+import kittiwake.KittiwakeSpi
+import kittiwake.enqueue.NewJob
+import kittiwake.job.ClaimedJob
+import kittiwake.job.JobId
+import kittiwake.job.JobSnapshot
+import kittiwake.job.JobState
+import kittiwake.job.QueueName
+import kittiwake.job.Retention
+import kittiwake.job.WorkerId
+import kittiwake.postgres.statement.Beat
+import kittiwake.postgres.statement.CancelJob
+import kittiwake.postgres.statement.EndJobs
+import kittiwake.postgres.statement.FindJob
+import kittiwake.postgres.statement.GiveBack
+import kittiwake.postgres.statement.InsertJobs
+import kittiwake.postgres.statement.JoinWorkers
+import kittiwake.postgres.statement.PromoteJobs
+import kittiwake.postgres.statement.PruneArchive
+import kittiwake.postgres.statement.RescueJobs
+import kittiwake.postgres.statement.ReturnJobs
+import kittiwake.postgres.statement.StopWorker
+import kittiwake.postgres.statement.TakeTurn
+import kittiwake.store.Cancellation
+import kittiwake.store.Completion
+import kittiwake.store.Inserted
+import kittiwake.store.JobStore
+import kittiwake.store.Promotion
+import kittiwake.store.Pulse
+import kittiwake.store.Rescued
+import kittiwake.store.Wakeups
+import kotlinx.coroutines.CoroutineDispatcher
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.asCoroutineDispatcher
+import kotlinx.coroutines.withContext
+import java.sql.Connection
+import java.util.concurrent.ConcurrentHashMap
+import java.util.concurrent.Executors
+import kotlin.coroutines.CoroutineContext
+import kotlin.time.Duration
+import kotlin.time.Duration.Companion.seconds
+
+/** The store on PostgreSQL: plain JDBC on a small pool of its own, one statement a verb. */
+@OptIn(KittiwakeSpi::class)
+internal class PostgresJobStore(
+    private val schema: Schema,
+    private val source: ConnectionSource,
+    private val pool: ControlPool,
+    private val retention: Retention,
+    private val locals: LocalBells,
+    private val wakes: WakeSender,
+    private val checkSchema: (Connection) -> Unit,
+) : JobStore, AutoCloseable {
+    private val blocking: CoroutineDispatcher = Dispatchers.IO.limitedParallelism(pool.size)
+    private val pulseThread = Executors.newSingleThreadExecutor { Thread(it, "kittiwake-heartbeat").apply { isDaemon = true } }
+    private val pulseConnection = OwnConnection(source, "heartbeat", 5.seconds)
+    private val claims = ConcurrentHashMap<WorkerId, WorkerClaims>()
+
+    private val insertJobs = InsertJobs(schema)
+    private val joinWorkers = JoinWorkers(schema)
+    private val promoteJobs = PromoteJobs(schema)
+    private val endJobs = EndJobs(schema, retention)
+    private val returnJobs = ReturnJobs(schema)
+    private val giveBack = GiveBack(schema)
+    private val beat = Beat(schema)
+    private val takeTurn = TakeTurn(schema)
+    private val rescueJobs = RescueJobs(schema, retention)
+    private val pruneArchive = PruneArchive(schema)
+    private val findJob = FindJob(schema)
+    private val cancelJob = CancelJob(schema, retention)
+    private val stopWorker = StopWorker(schema)
+
+    override val engine: CoroutineContext = Dispatchers.IO.limitedParallelism(ENGINE_THREADS)
+    override val pulse: CoroutineContext = pulseThread.asCoroutineDispatcher()
+
+    private suspend fun <T> onPool(statement: (Connection) -> T): T = withContext(blocking) { pool.use(statement) }
+
+    override suspend fun insert(jobs: List<NewJob>): List<Inserted> {
+        if (jobs.isEmpty()) return emptyList()
+        val inserted = onPool { checkSchema(it).run { insertJobs.execute(it, jobs, wake = false) } }
+        wakes.send(jobs.mapTo(mutableSetOf()) { it.queue })
+        return inserted
+    }
+
+    override suspend fun join(worker: WorkerId, name: String, queues: Set<QueueName>) {
+        onPool {
+            checkSchema(it)
+            joinWorkers.execute(it, worker, name, queues)
+        }
+        claims[worker] = WorkerClaims(schema, worker)
+    }
+
+    override suspend fun claim(worker: WorkerId, queue: QueueName, limit: Int): List<ClaimedJob> = onPool { of(worker).claim(it, queue, limit) }
+
+    override suspend fun promote(queue: QueueName, limit: Int): Promotion = onPool { promoteJobs.execute(it, queue, limit) }
+
+    override suspend fun end(worker: WorkerId, jobs: List<Completion.End>): Set<JobId> =
+        onPool { connection ->
+            val held = of(worker)
+            val emptied = held.emptiedBy(jobs)
+            val ended =
+                if (emptied.isEmpty() && jobs.all { it is Completion.Settled }) emptySet() else endJobs.execute(connection, worker, jobs, emptied)
+            held.settle(jobs)
+            jobs.filter { it !is Completion.Settled && it.claim.id !in ended }.mapTo(mutableSetOf()) { it.claim.id }
+        }
+
+    override suspend fun putBack(worker: WorkerId, jobs: List<Completion.Return>): Set<JobId> =
+        onPool { connection ->
+            val held = of(worker)
+            val returned = returnJobs.execute(connection, worker, jobs, held.emptiedBy(jobs))
+            held.settle(jobs)
+            jobs.map { it.claim.id }.filterTo(mutableSetOf()) { it !in returned }
+        }.also { lost ->
+            jobs.filter { it.claim.id !in lost }.mapTo(mutableSetOf()) { it.claim.queue }.forEach(locals::ring)
+        }
+
+    override suspend fun beat(worker: WorkerId, running: Set<JobId>): Pulse =
+        withContext(pulse) {
+            pulseConnection.use { connection ->
+                beat.execute(connection, worker, running).also { of(worker).releaseDoubtful(connection, giveBack) }
+            }
+        }
+
+    override suspend fun leave(worker: WorkerId) {
+        onPool { giveBack.leave(it, worker) }
+        claims.remove(worker)
+    }
+
+    override suspend fun takeTurn(task: String, every: Duration): Boolean = onPool { takeTurn.execute(it, task, every.inWholeMicroseconds) }
+
+    override suspend fun rescue(silentFor: Duration, limit: Int): List<Rescued> =
+        onPool { rescueJobs.execute(it, silentFor, limit) }.also { rescued -> wakes.send(rescued.mapTo(mutableSetOf()) { it.queue }) }
+
+    override suspend fun prune(retentions: Set<Retention>): Int = onPool { pruneArchive.execute(it, retentions) }
+
+    override suspend fun find(id: JobId): JobSnapshot? = onPool { findJob.execute(it, id) }
+
+    override suspend fun cancel(id: JobId): Cancellation =
+        onPool { connection ->
+            if (cancelJob.execute(connection, id)) return@onPool Cancellation.Cancelled
+            val ended = findJob.execute(connection, id)?.state as? JobState.Ended ?: return@onPool Cancellation.NotFound
+            Cancellation.AlreadyEnded(ended.ending, ended.at)
+        }
+
+    override suspend fun stop(worker: WorkerId): Boolean = onPool { stopWorker.execute(it, worker) }
+
+    override fun wakeups(queues: Set<QueueName>): Wakeups = PostgresWakeups(schema, source, queues, locals, Dispatchers.IO.limitedParallelism(LISTENING_THREADS))
+
+    override fun close() {
+        pulseThread.shutdown()
+        pulseConnection.close()
+    }
+
+    private fun of(worker: WorkerId): WorkerClaims = checkNotNull(claims[worker]) { "Worker $worker has not joined" }
+
+    private companion object {
+        const val ENGINE_THREADS = 4
+
+        /** One reads all the time, one takes and gives back the sleepers' locks. */
+        const val LISTENING_THREADS = 2
+    }
+}

@@ -1,0 +1,78 @@
+package kittiwake.postgres
+
+import kittiwake.KittiwakeSpi
+import kittiwake.job.ClaimedJob
+import kittiwake.job.QueueName
+import kittiwake.job.WorkerId
+import kittiwake.postgres.statement.ClaimJobs
+import kittiwake.postgres.statement.GiveBack
+import kittiwake.store.Completion
+import java.sql.Connection
+import java.util.concurrent.ConcurrentHashMap
+import kotlin.random.Random
+import kotlin.time.Duration
+import kotlin.time.Duration.Companion.seconds
+import kotlin.time.TimeMark
+import kotlin.time.TimeSource
+
+/** What one worker, in one life, knows of its claims: how far it has looked in each queue, and what is left of each lease. */
+@OptIn(KittiwakeSpi::class)
+internal class WorkerClaims(schema: Schema, private val worker: WorkerId) {
+    private class Search {
+        val bound = ClaimBound()
+        var nextSweep: TimeMark = TimeSource.Monotonic.markNow()
+    }
+
+    private val claimJobs = ClaimJobs(schema)
+    private val searches = ConcurrentHashMap<QueueName, Search>()
+    private val left = ConcurrentHashMap<Long, Int>()
+    private val doubtful = ConcurrentHashMap<Long, TimeMark>()
+
+    /** Claims, and remembers how far it looked. Now and then it looks everywhere, for tickets that a rival had locked and did not take. */
+    fun claim(connection: Connection, queue: QueueName, limit: Int): List<ClaimedJob> {
+        val search = searches.getOrPut(queue) { Search() }
+        val lease = Random.nextLong(1, Long.MAX_VALUE)
+        synchronized(search) {
+            val isSweep = search.nextSweep.hasPassedNow()
+            val spans = if (isSweep) search.bound.everything() else search.bound.spans()
+            val started = TimeSource.Monotonic.markNow()
+            val result =
+                try {
+                    claimJobs.execute(connection, worker, queue, lease, spans, limit)
+                } catch (e: Exception) {
+                    doubtful[lease] = TimeSource.Monotonic.markNow()
+                    throw e
+                }
+            search.bound.advance(result.snapshot, result.places, full = result.places.size >= limit)
+            if (isSweep) search.nextSweep = TimeSource.Monotonic.markNow() + maxOf(SWEEP_EVERY, started.elapsedNow() * SWEEP_SHARE)
+            if (result.jobs.isNotEmpty()) left[lease] = result.jobs.size
+            return result.jobs
+        }
+    }
+
+    /** The leases of which nothing is left once [jobs] are over. */
+    fun emptiedBy(jobs: List<Completion>): Set<Long> =
+        jobs.groupingBy { it.claim.lease }.eachCount().filter { (lease, over) -> (left[lease] ?: 0) <= over }.keys
+
+    /** [jobs] are over, or no longer this worker's. */
+    fun settle(jobs: List<Completion>) {
+        for (job in jobs) left.computeIfPresent(job.claim.lease) { _, n -> (n - 1).takeIf { it > 0 } }
+    }
+
+    /** Gives back what was claimed by statements whose answer was lost: nobody here runs it. */
+    fun releaseDoubtful(connection: Connection, giveBack: GiveBack) {
+        if (doubtful.isEmpty()) return
+        giveBack.release(connection, worker, doubtful.keys.toList())
+        doubtful.entries.removeIf { it.value.elapsedNow() > UNDER_WAY_AT_MOST }
+    }
+
+    private companion object {
+        val SWEEP_EVERY = 2.seconds
+
+        /** A sweep walks over dead entries. Its share of the time stays below a twentieth. */
+        const val SWEEP_SHARE = 20
+
+        /** Longer than the statement timeout: until then the server may still commit a claim that we gave up on. */
+        val UNDER_WAY_AT_MOST: Duration = 30.seconds
+    }
+}

@@ -1,0 +1,107 @@
+package kittiwake.postgres.statement
+
+import kittiwake.KittiwakeSpi
+import kittiwake.job.JobId
+import kittiwake.job.Retention
+import kittiwake.job.WorkerId
+import kittiwake.postgres.NamedSql
+import kittiwake.postgres.Schema
+import kittiwake.store.Completion
+import java.sql.Connection
+import java.util.UUID
+
+/** Ends jobs: their rows leave `job` and come to the archive, in one statement that takes effect only for jobs this worker still holds. */
+@OptIn(KittiwakeSpi::class)
+internal class EndJobs(schema: Schema, private val retention: Retention) {
+    private val end = NamedSql(END_JOBS, schema)
+
+    /**
+     * Returns the jobs that were ended. [emptied] names the leases of which nothing is left after this.
+     *
+     * With a [marker] it also demands that the transaction is still the one that set it: the fence of transactional handlers.
+     */
+    fun execute(connection: Connection, worker: WorkerId, jobs: List<Completion.End>, emptied: Set<Long>, marker: String? = null): Set<JobId> {
+        val written = jobs.filterNot { it is Completion.Settled }
+        return end.query(connection, {
+            this["worker"] = UUID.fromString(worker.value)
+            this["marker"] = marker
+            array("emptied", "int8", emptied.toList())
+            array("kept", "int8", written.map { it.claim.lease }.distinct() - emptied)
+            array("job_ids", "int8", written.map { it.claim.id.value })
+            array("leases", "int8", written.map { it.claim.lease })
+            array("attempts", "int4", written.map { it.claim.attempt })
+            array("endings", "text", written.map { if (it is Completion.Succeeded) "completed" else "discarded" })
+            array("results", "text", written.map { (it as? Completion.Succeeded)?.result })
+            array("errors", "text", written.map { (it as? Completion.Discarded)?.error })
+            array("took", "int8", written.map { it.took.inWholeMicroseconds })
+            this["keep_completed"] = retention.completedMicroseconds
+            this["keep_failed"] = retention.failedMicroseconds
+        }) { JobId(it.getLong("id")) }.toSet()
+    }
+}
+
+// Ends the given jobs that are in a lease of :worker: job rows go, archive rows come, past attempts move with them. Leases named as emptied
+// go in the same statement; the others are locked against rescue. When a marker is given, the transaction must be the one that set it.
+// Indexes: lease_pkey, job_pkey, attempt_pkey.
+// language=PostgreSQL
+private const val END_JOBS = """
+/* kittiwake: end jobs */
+with emptied as materialized (
+    delete from {schema}.lease
+    where id = any(:emptied::bigint[])
+      and worker_id = :worker
+    returning id, job_ids
+),
+kept as materialized (
+    select id, job_ids
+    from {schema}.lease
+    where id = any(:kept::bigint[])
+      and worker_id = :worker
+      and (:marker::text is null or current_setting('kittiwake.claim', true) = :marker)
+    for key share
+),
+held as materialized (
+    select id, unnest(job_ids) as job_id from emptied
+    union all
+    select id, unnest(job_ids) from kept
+),
+ending as materialized (
+    select ending.*
+    from unnest(:job_ids::bigint[], :leases::bigint[], :attempts::smallint[], :endings::text[], :results::text[], :errors::text[], :took::bigint[])
+         as ending (job_id, lease, attempt, ending, result, error, took)
+    where (lease, job_id) in (select id, job_id from held)
+),
+gone as materialized (
+    delete from {schema}.job
+    where id = any(array(select job_id from ending))
+    returning *
+),
+past as materialized (
+    delete from {schema}.attempt
+    where job_id = any(array(select ending.job_id from ending where ending.attempt > 1))
+    returning job_id, attempt, ended_at, error
+),
+archived as (
+    insert into {schema}.archive (id, name, queue, priority, args, ending, result, error, attempt, max_attempts, failures, worker_id, took,
+                                  unique_key, parent_id, metadata, enqueued_at, run_at, ended_at, keep_until)
+    select gone.id, gone.name, gone.queue, gone.priority, gone.args, ending.ending, ending.result, ending.error, ending.attempt,
+           gone.max_attempts,
+           case when ending.attempt > 1 then (
+               select json_agg(json_build_object('attempt', past.attempt, 'at', past.ended_at, 'error', past.error) order by past.attempt)::text
+               from past
+               where past.job_id = gone.id
+           ) end,
+           :worker, ending.took * interval '1 microsecond',
+           gone.unique_key, gone.parent_id, gone.metadata, gone.enqueued_at, gone.run_at, clock_timestamp(), clock_timestamp() + keep.time
+    from gone
+    join ending on ending.job_id = gone.id
+    cross join lateral (
+        select case ending.ending
+            when 'completed' then coalesce(gone.keep_completed, :keep_completed * interval '1 microsecond')
+            else coalesce(gone.keep_failed, :keep_failed * interval '1 microsecond')
+        end as time
+    ) as keep
+    where keep.time > interval '0'
+)
+select id from gone
+"""

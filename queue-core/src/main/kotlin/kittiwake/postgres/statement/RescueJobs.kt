@@ -1,0 +1,130 @@
+package kittiwake.postgres.statement
+
+import kittiwake.KittiwakeSpi
+import kittiwake.job.JobId
+import kittiwake.job.QueueName
+import kittiwake.job.Retention
+import kittiwake.postgres.NamedSql
+import kittiwake.postgres.Schema
+import kittiwake.store.Rescued
+import java.sql.Connection
+import kotlin.time.Duration
+
+/** Takes back the jobs of silent workers. */
+@OptIn(KittiwakeSpi::class)
+internal class RescueJobs(schema: Schema, private val retention: Retention) {
+    private val rescue = NamedSql(RESCUE_JOBS, schema)
+    private val forget = NamedSql(FORGET_WORKERS, schema)
+
+    fun execute(connection: Connection, silentFor: Duration, limit: Int): List<Rescued> {
+        val rescued =
+            rescue.query(connection, {
+                this["silent_for"] = silentFor.inWholeMicroseconds
+                this["limit"] = limit
+                this["keep_failed"] = retention.failedMicroseconds
+            }) {
+                Rescued(JobId(it.getLong("job_id")), it.getString("name"), QueueName(it.getString("queue")), it.getInt("attempt"), it.getBoolean("used_up"))
+            }
+        forget.query(connection, { this["after"] = (silentFor * FORGOTTEN_AFTER_LEASES).inWholeMicroseconds }) {}
+        return rescued
+    }
+
+    private companion object {
+        /** Far longer than any statement of a dead worker can still be under way. */
+        const val FORGOTTEN_AFTER_LEASES = 20
+    }
+}
+
+// Takes up to :limit leases of workers that have been silent for so long, re-checked under their locks: the worker is ended first, and a
+// worker that beats in this moment is left alone. After a start of the server everybody gets that time to speak first. The attempt counts;
+// jobs whose attempts are used up are discarded. Indexes: worker_pkey, lease_worker_idx, job_pkey.
+// language=PostgreSQL
+private const val RESCUE_JOBS = """
+/* kittiwake: rescue jobs */
+with silent as materialized (
+    update {schema}.worker
+    set ended_at = clock_timestamp()
+    where id = any(array(
+        select id
+        from {schema}.worker
+        where ended_at is null
+          and seen_at <= clock_timestamp() - :silent_for * interval '1 microsecond'
+          and pg_postmaster_start_time() <= clock_timestamp() - :silent_for * interval '1 microsecond'
+        for update skip locked
+    ))
+    returning id
+),
+dead as materialized (
+    select id from silent
+    union all
+    select id from {schema}.worker where ended_at is not null
+),
+dropped as materialized (
+    delete from {schema}.lease
+    where id = any(array(
+        select id
+        from {schema}.lease
+        where worker_id = any(array(select id from dead))
+        limit :limit
+        for update skip locked
+    ))
+    returning worker_id, job_ids, attempts
+),
+lost as materialized (
+    select dropped.worker_id, entry.job_id, entry.attempt, job.*, entry.attempt >= job.max_attempts as used_up
+    from dropped
+    cross join lateral unnest(dropped.job_ids, dropped.attempts) as entry (job_id, attempt)
+    cross join lateral (
+        select name, queue, priority, expected_at, max_attempts from {schema}.job where id = entry.job_id for update
+    ) as job
+),
+noted as (
+    insert into {schema}.attempt (job_id, attempt, worker_id, error)
+    select job_id, attempt, worker_id, 'The worker was silent for too long: it crashed, was killed or lost the database.'
+    from lost
+    where not used_up
+    on conflict do nothing
+),
+ready_now as (
+    insert into {schema}.ready (queue, lane, rank, job_id, attempt)
+    select queue, -priority, {schema}.rank(expected_at), job_id, attempt
+    from lost
+    where not used_up
+),
+gone as materialized (
+    delete from {schema}.job
+    where id = any(array(select job_id from lost where used_up))
+    returning *
+),
+past as materialized (
+    delete from {schema}.attempt
+    where job_id = any(array(select id from gone))
+    returning job_id, attempt, ended_at, error
+),
+archived as (
+    insert into {schema}.archive (id, name, queue, priority, args, ending, error, attempt, max_attempts, failures, worker_id,
+                                  unique_key, parent_id, metadata, enqueued_at, run_at, ended_at, keep_until)
+    select gone.id, gone.name, gone.queue, gone.priority, gone.args, 'discarded',
+           'The worker was silent for too long in the last attempt: it crashed, was killed or lost the database.',
+           lost.attempt, gone.max_attempts,
+           (select json_agg(json_build_object('attempt', past.attempt, 'at', past.ended_at, 'error', past.error) order by past.attempt)::text
+            from past where past.job_id = gone.id),
+           lost.worker_id, gone.unique_key, gone.parent_id, gone.metadata, gone.enqueued_at, gone.run_at, clock_timestamp(),
+           clock_timestamp() + keep.time
+    from gone
+    join lost on lost.job_id = gone.id
+    cross join lateral (select coalesce(gone.keep_failed, :keep_failed * interval '1 microsecond') as time) as keep
+    where keep.time > interval '0'
+)
+select job_id, name, queue, attempt, used_up from lost
+"""
+
+// Workers that ended long ago and hold nothing any more.
+// language=PostgreSQL
+private const val FORGET_WORKERS = """
+/* kittiwake: forget workers */
+delete from {schema}.worker
+where ended_at < clock_timestamp() - :after * interval '1 microsecond'
+  and not exists (select from {schema}.lease where worker_id = worker.id)
+returning id
+"""

@@ -1,0 +1,88 @@
+package kittiwake.store
+
+import kittiwake.KittiwakeSpi
+import kittiwake.enqueue.NewJob
+import kittiwake.job.ClaimedJob
+import kittiwake.job.JobId
+import kittiwake.job.JobSnapshot
+import kittiwake.job.QueueName
+import kittiwake.job.Retention
+import kittiwake.job.WorkerId
+import kotlin.coroutines.CoroutineContext
+import kotlin.time.Duration
+
+/**
+ * The one door to the database: each verb is one short transaction of its own, and takes effect wholly or not at all.
+ *
+ * The store's clock decides; the engine passes durations. A verb that throws may or may not have taken effect, as with a lost connection:
+ * all of them can be repeated. `jobStoreContract` says the rest by example.
+ */
+@KittiwakeSpi
+public interface JobStore {
+    /** Where the engine's own loops run, so that handlers cannot starve them. */
+    public val engine: CoroutineContext
+
+    /** Where the heartbeat runs, so that nothing can starve it. */
+    public val pulse: CoroutineContext
+
+    /** Stores [jobs], and answers for each in order: the new one, or the unfinished one that had its unique key. */
+    public suspend fun insert(jobs: List<NewJob>): List<Inserted>
+
+    /** Takes [worker] into the list of the living. It throws [kittiwake.SchemaException] when the store is not one that it knows. */
+    public suspend fun join(worker: WorkerId, name: String, queues: Set<QueueName>)
+
+    /** Takes up to [limit] ready jobs: highest priority first, then by expected time, unset last, then in the order of their enqueue. */
+    public suspend fun claim(worker: WorkerId, queue: QueueName, limit: Int): List<ClaimedJob>
+
+    /** Makes up to [limit] due jobs of [queue] ready, and says when the next one is due. */
+    public suspend fun promote(queue: QueueName, limit: Int): Promotion
+
+    /** Ends jobs, and returns those that were no longer this worker's: nothing is written of them. */
+    public suspend fun end(worker: WorkerId, jobs: List<Completion.End>): Set<JobId>
+
+    /** Puts jobs back to run again, and returns those that were no longer this worker's: nothing is written of them. */
+    public suspend fun putBack(worker: WorkerId, jobs: List<Completion.Return>): Set<JobId>
+
+    /** Keeps all claims of [worker], even when they had expired, as long as nobody has taken them. Asks after the [running] jobs. */
+    public suspend fun beat(worker: WorkerId, running: Set<JobId>): Pulse
+
+    /** Gives back at no cost of an attempt whatever [worker] still holds, and forgets it. */
+    public suspend fun leave(worker: WorkerId)
+
+    /** True for one caller in every [every] at most, over all processes. */
+    public suspend fun takeTurn(task: String, every: Duration): Boolean
+
+    /** Takes the jobs of up to [limit] claims of workers that were [silentFor] so long. The attempt counts; used-up jobs are discarded. */
+    public suspend fun rescue(silentFor: Duration, limit: Int): List<Rescued>
+
+    /** Forgets ended jobs whose retention is over, and makes room for what will end under one of [retentions]. */
+    public suspend fun prune(retentions: Set<Retention>): Int
+
+    /** The job as it is now, or null when there is none or it is forgotten. */
+    public suspend fun find(id: JobId): JobSnapshot?
+
+    /** Ends the job as cancelled, wherever it is. A running one loses the right to write anything. */
+    public suspend fun cancel(id: JobId): Cancellation
+
+    /** Asks a worker to stop gracefully; it learns of it with its next heartbeat. False when no such worker lives. */
+    public suspend fun stop(worker: WorkerId): Boolean
+
+    /** The signals for [queues], for one life of one worker. */
+    public fun wakeups(queues: Set<QueueName>): Wakeups
+}
+
+/** What became of an insert. */
+@KittiwakeSpi
+public class Inserted(public val id: JobId, public val isNew: Boolean)
+
+/** [moved] jobs became ready; the next one is due after [nextDueIn], or none is waiting. */
+@KittiwakeSpi
+public class Promotion(public val moved: Int, public val nextDueIn: Duration?)
+
+/** The answer to a heartbeat: whether the worker still lives, whether it should stop, and which of its jobs were cancelled. */
+@KittiwakeSpi
+public class Pulse(public val alive: Boolean, public val stopRequested: Boolean, public val cancelled: Set<JobId>)
+
+/** A job taken from a silent worker: back in its queue, or [discarded] because its attempts were used up. */
+@KittiwakeSpi
+public class Rescued(public val id: JobId, public val name: String, public val queue: QueueName, public val attempt: Int, public val discarded: Boolean)

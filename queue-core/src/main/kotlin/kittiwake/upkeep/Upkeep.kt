@@ -1,0 +1,55 @@
+package kittiwake.upkeep
+
+import kittiwake.KittiwakeSpi
+import kittiwake.internal.periodically
+import kittiwake.job.Retention
+import kittiwake.store.JobStore
+import kittiwake.store.Rescued
+import kotlinx.coroutines.coroutineScope
+import kotlinx.coroutines.launch
+import org.slf4j.LoggerFactory
+import kotlin.time.Duration
+import kotlin.time.Duration.Companion.hours
+import kotlin.time.TimeMark
+
+/**
+ * What keeps the tables well, done about as often as it says by somebody: workers take turns, nobody leads.
+ *
+ * Every task is safe when two do it. (Making due jobs ready is not among them: each queue's claim loop does that to the millisecond.)
+ */
+@OptIn(KittiwakeSpi::class)
+internal class Upkeep(
+    private val store: JobStore,
+    private val lease: Duration,
+    private val rescueEvery: Duration,
+    private val retentions: Set<Retention>,
+    private val healthySince: () -> TimeMark,
+    private val onRescued: (Rescued) -> Unit,
+) {
+    suspend fun run(): Unit =
+        coroutineScope {
+            launch { periodically("Rescuing jobs", rescueEvery, log) { if (store.takeTurn("rescue", rescueEvery * 0.8)) rescue() } }
+            launch { periodically("Pruning the archive", PRUNE_EVERY, log) { if (store.takeTurn("prune", PRUNE_EVERY * 0.8)) prune() } }
+        }
+
+    /** Only after a lease of good contact: in an outage the others' silence is the database's, and they get one lease to speak first. */
+    private suspend fun rescue() {
+        if (healthySince().elapsedNow() < lease) return
+        do {
+            val rescued = store.rescue(lease, RESCUE_BATCH)
+            rescued.forEach(onRescued)
+            if (rescued.isNotEmpty()) log.info("Rescued {} jobs of silent workers", rescued.size)
+        } while (rescued.isNotEmpty())
+    }
+
+    private suspend fun prune() {
+        val forgotten = store.prune(retentions)
+        if (forgotten > 0) log.info("Forgot {} ended jobs or days of them", forgotten)
+    }
+
+    private companion object {
+        val log = LoggerFactory.getLogger("kittiwake.upkeep")!!
+        const val RESCUE_BATCH = 100
+        val PRUNE_EVERY = 1.hours
+    }
+}

@@ -1,0 +1,183 @@
+package kittiwake.worker
+
+import kittiwake.KittiwakeDsl
+import kittiwake.KittiwakeSpi
+import kittiwake.event.JobObserver
+import kittiwake.internal.CENTURY
+import kittiwake.internal.Problems
+import kittiwake.internal.checkConfig
+import kittiwake.internal.didYouMean
+import kittiwake.job.DecisionScope
+import kittiwake.job.HandlerBinding
+import kittiwake.job.JobHandler
+import kittiwake.job.JobScope
+import kittiwake.job.JobType
+import kittiwake.job.Outcome
+import kittiwake.job.QueueName
+import kittiwake.job.Retention
+import kittiwake.store.JobStore
+import kotlin.time.Duration
+import kotlin.time.Duration.Companion.seconds
+import kotlin.time.TimeSource
+
+/**
+ * The block of `kittiwake.worker { }`: which queues it works, and who does the work.
+ *
+ * ```
+ * val worker = kittiwake.worker {
+ *     queue("images") { concurrency = 8 }
+ *     jobs(resize)                                          // has its handler in its declaration
+ *     handle(render) { args -> renderer.render(args) }      // is bound here, where the services are
+ *     shutdownGrace = 20.seconds
+ * }
+ * ```
+ */
+@OptIn(KittiwakeSpi::class)
+@KittiwakeDsl
+public class WorkerBuilder internal constructor(private val store: JobStore, private val retention: Retention) {
+    /** What logs and the list of workers call it. Default: "worker". */
+    public var name: String = "worker"
+
+    /** After so long a silence its jobs are taken back and run elsewhere. Default: 30 seconds. */
+    public var lease: Duration = WorkerConfig.Defaults.LEASE
+
+    /** How often it gives a sign of life: at most a third of [lease]. Default: 5 seconds. */
+    public var heartbeatEvery: Duration = WorkerConfig.Defaults.HEARTBEAT_EVERY
+
+    /** How often it looks for jobs that no signal announced. Default: 1 second. */
+    public var pollEvery: Duration = WorkerConfig.Defaults.POLL_EVERY
+
+    /** How often the jobs of silent workers are taken back, by whichever worker's turn it is. Default: 10 seconds. */
+    public var rescueEvery: Duration = WorkerConfig.Defaults.RESCUE_EVERY
+
+    /** How long running jobs may go on after the worker was told to stop. Default: 20 seconds. */
+    public var shutdownGrace: Duration = WorkerConfig.Defaults.SHUTDOWN_GRACE
+
+    /** How long jobs cancelled after the grace may take to end. Those that take longer keep their claim until the lease ends. Default: 5 seconds. */
+    public var cancelGrace: Duration = WorkerConfig.Defaults.CANCEL_GRACE
+
+    /** The clock that attempts are measured with. Default: the system's; a test passes its scheduler's. */
+    @KittiwakeSpi
+    public var timeSource: TimeSource.WithComparableMarks = TimeSource.Monotonic
+
+    private val queues = mutableListOf<Pair<String, QueueBuilder>>()
+    private val bound = mutableListOf<BoundJob<*, *>>()
+    private val observers = mutableListOf<JobObserver>()
+
+    /** Works [names]; repeat it for queues that are worked differently. */
+    public fun queue(vararg names: String, configure: QueueBuilder.() -> Unit = {}) {
+        val builder = QueueBuilder().apply(configure)
+        names.forEach { queues += it to builder }
+    }
+
+    /** Works jobs of [types], by the handlers in their declarations. */
+    public fun jobs(vararg types: JobType<*, *>) {
+        types.forEach { declared(it) }
+    }
+
+    /** Works jobs of [type] by [block]: the form of [HandlerBinding.handle]. */
+    public fun <A : Any, R> handle(type: JobType<A, R>, block: suspend JobScope.(args: A) -> R): Unit = bind(type) { handle(block) }
+
+    /** Works jobs of [type] by [block]: the form of [HandlerBinding.handleBlocking]. */
+    public fun <A : Any, R> handleBlocking(type: JobType<A, R>, block: JobScope.(args: A) -> R): Unit = bind(type) { handleBlocking(block) }
+
+    /** Works jobs of [type] by [block]: the form of [HandlerBinding.decide]. */
+    public fun <A : Any, R> decide(type: JobType<A, R>, block: suspend DecisionScope<R>.(args: A) -> Outcome<R>): Unit = bind(type) { decide(block) }
+
+    /** Tells [observer] what happens in this worker. */
+    public fun observe(observer: JobObserver) {
+        observers += observer
+    }
+
+    /** Binds a handler of any form to [type]. */
+    @KittiwakeSpi
+    public fun <A : Any, R> bind(type: JobType<A, R>, binding: HandlerBinding<A, R>.() -> Unit) {
+        val jobs = bound
+        object : HandlerBinding<A, R>() {
+            @KittiwakeSpi
+            override fun handler(handler: JobHandler<A, R>) {
+                jobs += BoundJob(type, handler)
+            }
+        }.binding()
+    }
+
+    private fun <A : Any, R> declared(type: JobType<A, R>) {
+        bound += BoundJob(type, type.handler)
+    }
+
+    internal fun build(): Worker {
+        val configs = mutableListOf<QueueConfig>()
+        checkConfig("Worker \"$name\"") {
+            rule(name.isNotBlank() && name.length <= 100) { "its name must have 1 to 100 characters, but was \"${name.take(120)}\"" }
+            rule(queues.isNotEmpty()) { "it works no queue. Say queue(\"…\")" }
+            for ((queue, builder) in queues) {
+                builder.check(this, queue)
+                valid("queue \"$queue\": ") { QueueName(queue) }?.let { configs += QueueConfig(it, builder.concurrency, builder.prefetch) }
+            }
+            for ((queue, times) in queues.groupingBy { it.first }.eachCount()) {
+                rule(times == 1) { "queue \"$queue\" is configured $times times" }
+            }
+            checkJobs(configs.map { it.name.value })
+            checkTimes()
+        }
+        val config = WorkerConfig(name, configs, lease, heartbeatEvery, pollEvery, rescueEvery, shutdownGrace, cancelGrace)
+        val retentions = bound.mapNotNullTo(mutableSetOf(retention)) { it.type.retention }
+        return Worker(config, store, bound.associateBy { it.type.name.value }, observers.toList(), retentions, timeSource)
+    }
+
+    private fun Problems.checkJobs(served: List<String>) {
+        for ((name, same) in bound.groupBy { it.type.name.value }) {
+            rule(same.size == 1) { "job \"$name\" has ${same.size} handlers: ${same.joinToString { it.type.toString() }}" }
+            val type = same.first().type
+            rule(same.any { it.handler != null }) { "job \"$name\" has no handler in its declaration. Bind one with handle(…) instead of jobs(…)" }
+            rule(type.queue.value in served || served.isEmpty()) {
+                "job \"$name\" waits in queue \"${type.queue}\", which this worker does not work.${didYouMean(type.queue.value, served)}"
+            }
+        }
+    }
+
+    private fun Problems.checkTimes() {
+        rule(lease in 1.seconds..CENTURY) { "lease must be at least 1s, but was $lease" }
+        rule(heartbeatEvery.isPositive() && heartbeatEvery * 3 <= lease) {
+            "heartbeatEvery ($heartbeatEvery) must be at most a third of lease ($lease)"
+        }
+        for ((name, every) in listOf("pollEvery" to pollEvery, "rescueEvery" to rescueEvery)) {
+            rule(every.isPositive() && every <= CENTURY) { "$name must be longer than zero and finite, but was $every" }
+        }
+        for ((name, grace) in listOf("shutdownGrace" to shutdownGrace, "cancelGrace" to cancelGrace)) {
+            rule(!grace.isNegative() && grace <= CENTURY) { "$name must be zero or longer and finite, but was $grace" }
+        }
+    }
+}
+
+/** The block of `queue("…") { }`. */
+@KittiwakeDsl
+public class QueueBuilder internal constructor() {
+    /** How many jobs of the queue run at once in this worker. Default: 8. */
+    public var concurrency: Int = WorkerConfig.Defaults.CONCURRENCY
+
+    /**
+     * How many more jobs are claimed ahead and wait in memory, for queues of many short jobs. Default: 0.
+     *
+     * A job claimed ahead is kept from other workers while it waits, and a crash of this one counts as an attempt of it.
+     */
+    public var prefetch: Int = WorkerConfig.Defaults.PREFETCH
+
+    internal fun check(problems: Problems, queue: String) {
+        problems.rule(concurrency in 1..MAX_CONCURRENCY) { "queue \"$queue\": concurrency must be between 1 and $MAX_CONCURRENCY, but was $concurrency" }
+        problems.rule(prefetch in 0..MAX_PREFETCH) { "queue \"$queue\": prefetch must be between 0 and $MAX_PREFETCH, but was $prefetch" }
+    }
+
+    private companion object {
+        const val MAX_CONCURRENCY = 100_000
+        const val MAX_PREFETCH = 10_000
+    }
+}
+
+/** A job type and who works it. */
+internal class BoundJob<A : Any, R>(val type: JobType<A, R>, val handler: JobHandler<A, R>?)
+
+/** A worker on a store of your own. `kittiwake.worker { }` is the usual way. */
+@KittiwakeSpi
+public fun worker(store: JobStore, retention: Retention = Retention.Default, configure: WorkerBuilder.() -> Unit): Worker =
+    WorkerBuilder(store, retention).apply(configure).build()

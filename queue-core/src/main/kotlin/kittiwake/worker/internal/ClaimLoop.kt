@@ -1,0 +1,103 @@
+package kittiwake.worker.internal
+
+import kittiwake.KittiwakeSpi
+import kittiwake.internal.forever
+import kittiwake.internal.jittered
+import kittiwake.job.ClaimedJob
+import kittiwake.job.WorkerId
+import kittiwake.store.JobStore
+import kittiwake.store.Wakeups
+import kittiwake.worker.QueueConfig
+import kotlinx.coroutines.NonCancellable
+import kotlinx.coroutines.withContext
+import kotlinx.coroutines.withTimeoutOrNull
+import org.slf4j.LoggerFactory
+import kotlin.time.Duration
+import kotlin.time.Duration.Companion.milliseconds
+import kotlin.time.Duration.Companion.seconds
+import kotlin.time.TimeMark
+import kotlin.time.TimeSource
+
+/**
+ * Keeps the slots of one queue filled: claims while there are jobs, promotes those that fall due, and sleeps when there is nothing to do
+ * until the bell rings, the next job is due, or it is time to poll.
+ */
+@OptIn(KittiwakeSpi::class)
+internal class ClaimLoop(
+    private val queue: QueueConfig,
+    private val worker: WorkerId,
+    private val store: JobStore,
+    private val slots: Slots,
+    private val wakeups: Wakeups,
+    private val bells: Bells,
+    private val pollEvery: Duration,
+    private val time: TimeSource,
+    private val start: (ClaimedJob) -> Unit,
+) {
+    private var announced = false
+    private var fullClaims = 0
+    private var nextDue: TimeMark = time.markNow()
+
+    suspend fun run(): Nothing =
+        forever("Claiming from queue \"${queue.name}\"", log) {
+            val room = awaitRoom()
+            if (nextDue.hasPassedNow()) promoteDue()
+            if (claim(room) == room) becomeBusy() else rest()
+        }
+
+    /** A claim is a resource: from its commit to its hand-over nothing may come between, not even our own cancellation. */
+    private suspend fun claim(room: Int): Int =
+        withContext(NonCancellable) {
+            val claimed = store.claim(worker, queue.name, room)
+            if (claimed.isNotEmpty()) log.debug("Claimed {} of {} from queue \"{}\"", claimed.size, room, queue.name)
+            slots.take(claimed).forEach(start)
+            claimed.size
+        }
+
+    /** While all places are taken for long nobody needs to signal. */
+    private suspend fun awaitRoom(): Int =
+        withTimeoutOrNull(SATURATED) { slots.awaitRoom() } ?: run {
+            stopListening()
+            slots.awaitRoom()
+        }
+
+    private suspend fun becomeBusy() {
+        if (++fullClaims >= BUSY_AFTER) stopListening()
+    }
+
+    private suspend fun stopListening() {
+        if (announced) wakeups.busy(queue.name)
+        announced = false
+    }
+
+    /** The queue has nothing more. Who is about to sleep says so first and looks once more: what is enqueued from now on rings the bell. */
+    private suspend fun rest() {
+        fullClaims = 0
+        if (!announced) {
+            wakeups.quiet(queue.name)
+            announced = true
+            return
+        }
+        if (promoteDue() > 0) return
+        bells.await(queue.name, minOf(jittered(pollEvery), -nextDue.elapsedNow()).coerceAtLeast(Duration.ZERO))
+    }
+
+    private suspend fun promoteDue(): Int {
+        val promotion = store.promote(queue.name, PROMOTION_BATCH)
+        val wait = if (promotion.moved == PROMOTION_BATCH) Duration.ZERO else promotion.nextDueIn ?: LOOK_FOR_DUE_EVERY
+        nextDue = time.markNow() + wait.coerceAtMost(LOOK_FOR_DUE_EVERY)
+        return promotion.moved
+    }
+
+    private companion object {
+        val log = LoggerFactory.getLogger("kittiwake.worker")!!
+
+        /** So many full claims in a row are load, not a burst: from then on signals would only cost the enqueuers. */
+        const val BUSY_AFTER = 3
+        const val PROMOTION_BATCH = 1_000
+        val SATURATED = 100.milliseconds
+
+        /** A job scheduled by somebody who could not tell us is found after so long. */
+        val LOOK_FOR_DUE_EVERY = 1.seconds
+    }
+}

@@ -1,0 +1,67 @@
+package kittiwake.worker.internal
+
+import kittiwake.KittiwakeSpi
+import kittiwake.job.ClaimedJob
+import kittiwake.job.Interruption
+import kittiwake.job.JobId
+import kotlinx.coroutines.Job
+import java.util.concurrent.ConcurrentHashMap
+
+/** The jobs whose handlers run now, for whoever has to ask after them or stop them. */
+@OptIn(KittiwakeSpi::class)
+internal class RunningJobs {
+    private val jobs = ConcurrentHashMap<JobId, RunningJob>()
+
+    val ids: Set<JobId> get() = jobs.keys.toSet()
+
+    val claims: List<ClaimedJob> get() = jobs.values.map { it.claim }
+
+    @Volatile
+    private var closing: (() -> Interruption)? = null
+
+    fun begin(claim: ClaimedJob): RunningJob {
+        val job = RunningJob(claim)
+        jobs[claim.id] = job
+        closing?.let { job.interrupt(it()) }
+        return job
+    }
+
+    fun end(job: RunningJob) {
+        jobs.remove(job.claim.id, job)
+    }
+
+    fun interrupt(id: JobId, reason: Interruption) {
+        jobs[id]?.interrupt(reason)
+    }
+
+    /** Interrupts all that run, and whatever still begins. */
+    fun interruptAll(reason: () -> Interruption) {
+        closing = reason
+        jobs.values.forEach { it.interrupt(reason()) }
+    }
+}
+
+/** One handler at work. The first reason to interrupt it is the one that counts. */
+@OptIn(KittiwakeSpi::class)
+internal class RunningJob(val claim: ClaimedJob) {
+    private var scope: Job? = null
+
+    var interruption: Interruption? = null
+        get() = synchronized(this) { field }
+        private set
+
+    fun entered(job: Job) {
+        synchronized(this) {
+            scope = job
+            interruption
+        }?.let { job.cancel(it) }
+    }
+
+    fun interrupt(reason: Interruption) {
+        synchronized(this) {
+            if (interruption != null) return
+            interruption = reason
+            scope
+        }?.cancel(reason)
+    }
+}

@@ -1,0 +1,180 @@
+package kittiwake.worker.internal
+
+import kittiwake.KittiwakeSpi
+import kittiwake.SchemaException
+import kittiwake.internal.Health
+import kittiwake.job.ClaimedJob
+import kittiwake.job.Interruption
+import kittiwake.job.Retention
+import kittiwake.job.WorkerId
+import kittiwake.store.Completion
+import kittiwake.store.JobStore
+import kittiwake.upkeep.Upkeep
+import kittiwake.worker.BoundJob
+import kittiwake.worker.WorkerConfig
+import kotlinx.coroutines.CompletableDeferred
+import kotlinx.coroutines.CoroutineExceptionHandler
+import kotlinx.coroutines.CoroutineScope
+import kotlinx.coroutines.Job
+import kotlinx.coroutines.NonCancellable
+import kotlinx.coroutines.SupervisorJob
+import kotlinx.coroutines.cancel
+import kotlinx.coroutines.coroutineScope
+import kotlinx.coroutines.currentCoroutineContext
+import kotlinx.coroutines.delay
+import kotlinx.coroutines.ensureActive
+import kotlinx.coroutines.joinAll
+import kotlinx.coroutines.launch
+import kotlinx.coroutines.withContext
+import kotlinx.coroutines.withTimeoutOrNull
+import org.slf4j.LoggerFactory
+import kotlin.time.Duration
+import kotlin.time.TimeSource
+
+/**
+ * One life of a worker, under one id: from joining to leaving, or to the moment it learns that it was given up for dead.
+ *
+ * Two scopes: *intake* (wake-ups, claim loops, upkeep) dies at once when the caller cancels; *work* (handlers) outlives it, and the
+ * completer and the heartbeat outlive the work. So shutdown runs down the pipeline in flow order.
+ */
+@OptIn(KittiwakeSpi::class)
+internal class WorkerLife(
+    private val config: WorkerConfig,
+    private val store: JobStore,
+    handlers: Map<String, BoundJob<*, *>>,
+    private val telling: Telling,
+    private val retentions: Set<Retention>,
+    private val time: TimeSource,
+) {
+    private val id = WorkerId.random()
+    private val running = RunningJobs()
+    private val ended = CompletableDeferred<End>()
+    private val bells = Bells(config.queues.map { it.name })
+    private val slots = config.queues.associate { it.name to Slots(it.concurrency, it.prefetch) }
+    private val runner = JobRunner(handlers, time) { ended.completeExceptionally(it) }
+    private val completer =
+        Completer(id, store, config.lease, time, telling::written, telling::lost, onGivenUp = ::lost)
+    private val heartbeat =
+        Heartbeat(
+            id, store, config.heartbeatEvery, running, time,
+            onStopRequested = { ended.complete(End.STOPPED) },
+            onLost = ::lost,
+        )
+
+    @Volatile
+    private var isLost = false
+
+    private fun lost() {
+        isLost = true
+        ended.complete(End.LOST)
+    }
+
+    /** Lives until the caller cancels it, somebody stops it, or it is given up for dead. */
+    suspend fun live(): End {
+        join()
+        val surroundings = currentCoroutineContext().minusKey(Job) + CoroutineExceptionHandler { _, e -> ended.completeExceptionally(e) }
+        val work = CoroutineScope(surroundings + SupervisorJob())
+        val records = CoroutineScope(surroundings + SupervisorJob())
+        val completing = records.launch(store.engine) { completer.run() }
+        records.launch(store.pulse) { heartbeat.run() }
+        try {
+            return coroutineScope {
+                val intake = launch(store.engine) { takeIn(work) }
+                ended.await().also { intake.cancel() }
+            }
+        } finally {
+            withContext(NonCancellable) {
+                drain(work, completing)
+                records.cancel()
+            }
+        }
+    }
+
+    private suspend fun join() {
+        val health = Health("Joining as worker $id", log)
+        while (true) {
+            try {
+                return store.join(id, config.name, config.queues.mapTo(mutableSetOf()) { it.name })
+            } catch (e: SchemaException) {
+                throw e
+            } catch (e: Exception) {
+                currentCoroutineContext().ensureActive()
+                delay(health.failed(e))
+            }
+        }
+    }
+
+    private suspend fun takeIn(work: CoroutineScope): Unit =
+        coroutineScope {
+            val wakeups = store.wakeups(config.queues.mapTo(mutableSetOf()) { it.name })
+            launch { wakeups.listen(bells::ring) }
+            launch { Upkeep(store, config.lease, config.rescueEvery, retentions, { heartbeat.healthySince }, telling::rescued).run() }
+            for (queue in config.queues) {
+                val slots = slots.getValue(queue.name)
+                launch {
+                    ClaimLoop(queue, id, store, slots, wakeups, bells, config.pollEvery, time) { work.start(it, slots) }.run()
+                }
+            }
+        }
+
+    /** Runs [first], and then in the same coroutine whatever waited for its place. */
+    private fun CoroutineScope.start(first: ClaimedJob, slots: Slots) {
+        launch {
+            var claim: ClaimedJob? = first
+            while (claim != null) {
+                work(claim)
+                claim = slots.next()
+            }
+        }
+    }
+
+    private suspend fun work(claim: ClaimedJob) {
+        val job = running.begin(claim)
+        val completion =
+            try {
+                telling.started(claim)
+                runner.run(job)
+            } finally {
+                running.end(job)
+            }
+        if (completion == null) telling.lost(claim) else completer.submit(completion)
+    }
+
+    /** In flow order: what waits, what runs, what is to be written, what keeps the claims. */
+    private suspend fun drain(work: CoroutineScope, completing: Job) {
+        val prefetched = slots.values.flatMap { it.clear() }
+        if (isLost) {
+            running.interruptAll { Interruption.LeaseLost() }
+        } else {
+            prefetched.forEach { completer.submit(Completion.Released(it, Duration.ZERO)) }
+            withTimeoutOrNull(config.shutdownGrace) { work.handlersEnd() }
+            running.interruptAll { Interruption.WorkerStopping() }
+        }
+        val stopped = withTimeoutOrNull(config.cancelGrace) { work.handlersEnd() } != null
+        val stuck = running.claims
+        work.cancel()
+        completer.close()
+        val flushed = withTimeoutOrNull(config.lease) { completing.join() } != null
+        if (!stopped) log.warn("{} jobs did not stop and keep their claims until the lease ends: {}", stuck.size, stuck)
+        if (stopped && flushed && !isLost) leave()
+    }
+
+    private suspend fun CoroutineScope.handlersEnd() {
+        coroutineContext[Job]!!.children.toList().joinAll()
+    }
+
+    private suspend fun leave() {
+        try {
+            store.leave(id)
+        } catch (e: Exception) {
+            currentCoroutineContext().ensureActive()
+            log.warn("Worker {} could not say goodbye; what it still holds is taken back after {}", id, config.lease, e)
+        }
+    }
+
+    enum class End { STOPPED, LOST }
+
+    private companion object {
+        val log = LoggerFactory.getLogger("kittiwake.worker")!!
+    }
+}

@@ -1,0 +1,50 @@
+package kittiwake.testing
+
+import io.zonky.test.db.postgres.embedded.EmbeddedPostgres
+import kittiwake.postgres.Kittiwake
+import kittiwake.postgres.KittiwakeBuilder
+import org.postgresql.ds.PGSimpleDataSource
+import org.testcontainers.postgresql.PostgreSQLContainer
+import org.testcontainers.utility.DockerImageName
+import java.sql.Connection
+import java.util.concurrent.atomic.AtomicInteger
+import javax.sql.DataSource
+
+/**
+ * The one database of a test JVM: the server at `KITTIWAKE_TEST_JDBC_URL`; else a container when `KITTIWAKE_TEST_CONTAINERS` is true; else
+ * the embedded server, which needs nothing installed. Every spec takes a schema of its own.
+ */
+object TestDatabase {
+    private val schemas = AtomicInteger()
+
+    val url: String by lazy {
+        System.getenv("KITTIWAKE_TEST_JDBC_URL") ?: if (System.getenv("KITTIWAKE_TEST_CONTAINERS") == "true") container() else embedded()
+    }
+
+    val dataSource: DataSource by lazy { PGSimpleDataSource().also { it.setURL(url) } }
+
+    /** A queue in a schema that nobody else uses. */
+    fun kittiwake(configure: KittiwakeBuilder.() -> Unit = {}): Kittiwake =
+        Kittiwake.connect(dataSource) {
+            schema = freshSchema()
+            configure()
+        }.also { it.migrate() }
+
+    fun freshSchema(): String = "test_${ProcessHandle.current().pid()}_${schemas.incrementAndGet()}"
+
+    fun <T> connect(block: (Connection) -> T): T = dataSource.connection.use(block)
+
+    private fun embedded(): String =
+        EmbeddedPostgres.builder()
+            .setServerConfig("fsync", "on")
+            .setServerConfig("synchronous_commit", "on")
+            .setServerConfig("shared_buffers", "128MB")
+            .start()
+            .getJdbcUrl("postgres", "postgres")
+
+    private fun container(): String {
+        val image = DockerImageName.parse(System.getenv("KITTIWAKE_TEST_IMAGE") ?: "postgres:18-alpine").asCompatibleSubstituteFor("postgres")
+        val container = PostgreSQLContainer(image).also { it.start() }
+        return "${container.jdbcUrl}&user=${container.username}&password=${container.password}"
+    }
+}
