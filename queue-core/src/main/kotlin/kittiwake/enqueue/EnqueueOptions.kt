@@ -17,7 +17,10 @@ public class EnqueueOptions internal constructor() {
     /** Higher runs first within the queue, from -1000 to 1000. Default: what the job type says. */
     public var priority: Int? = null
 
-    /** Among jobs of one priority those with an expected time run first, the earliest expected first. Default: none, after all that have one. */
+    /**
+     * Among jobs of one priority those with an expected time run first, the earliest expected first. Default: none,
+     * after all that have one.
+     */
     public var expectedAt: Instant? = null
 
     /** The queue to wait in. Default: what the job type says. */

@@ -48,7 +48,10 @@ public class NewJob(
     public val retention: Retention? = null,
 )
 
-/** Checks and encodes: everything that can be known to be wrong is said here, before a statement could break the caller's transaction. */
+/**
+ * Checks and encodes: everything that can be known to be wrong is said here, before a statement could break the
+ * caller's transaction.
+ */
 @KittiwakeSpi
 public fun <A : Any> JobType<A, *>.newJob(args: A, configure: EnqueueOptions.() -> Unit = {}): NewJob {
     val type = this

@@ -6,7 +6,9 @@ import kittiwake.job.JobId
 import kittiwake.job.QueueName
 import kotlin.time.Duration
 
-/** What happened to a job in this process. Told to [JobObserver]s after the fact: an ending is told when it is written. */
+/**
+ * What happened to a job in this process. Told to [JobObserver]s after the fact: an ending is told when it is written.
+ */
 @OptIn(KittiwakeSpi::class)
 public sealed class JobEvent(
     /** The job it happened to. */
@@ -21,31 +23,46 @@ public sealed class JobEvent(
     override fun toString(): String = "${this::class.simpleName} job $id \"$name\", attempt $attempt"
 
     /** A handler is about to run. */
-    public class Started internal constructor(claim: ClaimedJob) : JobEvent(claim.id, claim.name, claim.queue, claim.attempt)
+    public class Started internal constructor(claim: ClaimedJob) :
+        JobEvent(claim.id, claim.name, claim.queue, claim.attempt)
 
     /** The job is completed and its completion is written. */
-    public class Completed internal constructor(claim: ClaimedJob, public val took: Duration) : JobEvent(claim.id, claim.name, claim.queue, claim.attempt)
+    public class Completed internal constructor(claim: ClaimedJob, public val took: Duration) :
+        JobEvent(claim.id, claim.name, claim.queue, claim.attempt)
 
     /** The attempt failed; the next one is due after [retryIn]. */
-    public class Failed internal constructor(claim: ClaimedJob, public val error: String, public val retryIn: Duration) : JobEvent(claim.id, claim.name, claim.queue, claim.attempt)
+    public class Failed internal constructor(
+        claim: ClaimedJob,
+        public val error: String,
+        public val retryIn: Duration,
+    ) : JobEvent(claim.id, claim.name, claim.queue, claim.attempt)
 
     /** The job ended without having been done: [reason] says why. */
-    public class Discarded internal constructor(claim: ClaimedJob, public val reason: String) : JobEvent(claim.id, claim.name, claim.queue, claim.attempt)
+    public class Discarded internal constructor(claim: ClaimedJob, public val reason: String) :
+        JobEvent(claim.id, claim.name, claim.queue, claim.attempt)
 
     /** The handler put the job off for [delay]. */
-    public class Snoozed internal constructor(claim: ClaimedJob, public val delay: Duration) : JobEvent(claim.id, claim.name, claim.queue, claim.attempt)
+    public class Snoozed internal constructor(claim: ClaimedJob, public val delay: Duration) :
+        JobEvent(claim.id, claim.name, claim.queue, claim.attempt)
 
     /** The worker is stopping and gave the job back; the attempt does not count. */
-    public class Released internal constructor(claim: ClaimedJob) : JobEvent(claim.id, claim.name, claim.queue, claim.attempt)
+    public class Released internal constructor(claim: ClaimedJob) :
+        JobEvent(claim.id, claim.name, claim.queue, claim.attempt)
 
     /** Somebody cancelled the job while it ran. */
-    public class Cancelled internal constructor(claim: ClaimedJob) : JobEvent(claim.id, claim.name, claim.queue, claim.attempt)
+    public class Cancelled internal constructor(claim: ClaimedJob) :
+        JobEvent(claim.id, claim.name, claim.queue, claim.attempt)
 
     /** The worker had lost the job when the attempt ended; nothing of the ending was written. */
-    public class LeaseLost internal constructor(claim: ClaimedJob) : JobEvent(claim.id, claim.name, claim.queue, claim.attempt)
+    public class LeaseLost internal constructor(claim: ClaimedJob) :
+        JobEvent(claim.id, claim.name, claim.queue, claim.attempt)
 
-    /** The job's worker was silent and this process took the job back: to its queue, or to the archive when its attempts are used up. */
-    public class Rescued internal constructor(id: JobId, name: String, queue: QueueName, attempt: Int) : JobEvent(id, name, queue, attempt)
+    /**
+     * The job's worker was silent and this process took the job back: to its queue, or to the archive when its attempts
+     * are used up.
+     */
+    public class Rescued internal constructor(id: JobId, name: String, queue: QueueName, attempt: Int) :
+        JobEvent(id, name, queue, attempt)
 }
 
 /**

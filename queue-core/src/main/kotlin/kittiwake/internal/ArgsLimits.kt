@@ -41,12 +41,18 @@ private fun throwWithPath(text: String) {
     throw IllegalArgumentException("$path contains $what, which PostgreSQL cannot store")
 }
 
-private fun pathToUnstorable(element: JsonElement, path: String): Pair<String, String>? =
-    when (element) {
-        is JsonPrimitive -> unstorable(element.content)?.let { path to it }
-        is JsonArray -> element.withIndex().firstNotNullOfOrNull { (i, child) -> pathToUnstorable(child, "$path[$i]") }
-        is JsonObject ->
-            element.entries.firstNotNullOfOrNull { (key, child) ->
-                unstorable(key)?.let { "a key of $path" to it } ?: pathToUnstorable(child, "$path.$key")
-            }
+private fun pathToUnstorable(element: JsonElement, path: String): Pair<String, String>? = when (element) {
+    is JsonPrimitive -> {
+        unstorable(element.content)?.let { path to it }
     }
+
+    is JsonArray -> {
+        element.withIndex().firstNotNullOfOrNull { (i, child) -> pathToUnstorable(child, "$path[$i]") }
+    }
+
+    is JsonObject -> {
+        element.entries.firstNotNullOfOrNull { (key, child) ->
+            unstorable(key)?.let { "a key of $path" to it } ?: pathToUnstorable(child, "$path.$key")
+        }
+    }
+}

@@ -9,7 +9,10 @@ import kotlin.time.Duration
 import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
 
-/** Repeats [step] until cancelled. A failure is logged once per change of health, waited out ever longer, and tried again. */
+/**
+ * Repeats [step] until cancelled. A failure is logged once per change of health, waited out ever longer, and tried
+ * again.
+ */
 internal suspend fun forever(what: String, log: Logger, step: suspend () -> Unit): Nothing {
     val health = Health(what, log)
     while (true) {
@@ -23,7 +26,9 @@ internal suspend fun forever(what: String, log: Logger, step: suspend () -> Unit
     }
 }
 
-/** Does [step] about every [interval]: a tenth earlier or later, so that processes started together do not stay in step. */
+/**
+ * Does [step] about every [interval]: a tenth earlier or later, so that processes started together do not stay in step.
+ */
 internal suspend fun periodically(what: String, interval: Duration, log: Logger, step: suspend () -> Unit): Nothing =
     forever(what, log) {
         step()

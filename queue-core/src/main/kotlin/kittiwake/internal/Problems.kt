@@ -13,17 +13,19 @@ internal class Problems {
     }
 
     /** Runs a constructor that validates its own argument, and keeps its complaint. */
-    fun <T : Any> valid(prefix: String = "", construct: () -> T): T? =
-        try {
-            construct()
-        } catch (e: IllegalArgumentException) {
-            found += prefix + e.message
-            null
-        }
+    fun <T : Any> valid(prefix: String = "", construct: () -> T): T? = try {
+        construct()
+    } catch (e: IllegalArgumentException) {
+        found += prefix + e.message
+        null
+    }
 
     fun throwIfAny(subject: String) {
         require(found.isEmpty()) {
-            found.joinToString("\n  - ", prefix = "$subject is not configured correctly:\n  - ") { it.replace("\n", "\n    ") }
+            found.joinToString("\n  - ", prefix = "$subject is not configured correctly:\n  - ") {
+                it
+                    .replace("\n", "\n    ")
+            }
         }
     }
 }
@@ -33,13 +35,12 @@ internal fun checkConfig(subject: String, rules: Problems.() -> Unit) {
 }
 
 /** The one of [candidates] that a mistyped [word] most likely meant, or null when none is near. */
-internal fun didYouMean(word: String, candidates: Collection<String>): String =
-    candidates
-        .map { it to distance(word.lowercase(), it.lowercase()) }
-        .filter { (candidate, d) -> d <= maxOf(2, min(word.length, candidate.length) / 3) }
-        .minByOrNull { it.second }
-        ?.let { " Did you mean \"${it.first}\"?" }
-        .orEmpty()
+internal fun didYouMean(word: String, candidates: Collection<String>): String = candidates
+    .map { it to distance(word.lowercase(), it.lowercase()) }
+    .filter { (candidate, d) -> d <= maxOf(2, min(word.length, candidate.length) / 3) }
+    .minByOrNull { it.second }
+    ?.let { " Did you mean \"${it.first}\"?" }
+    .orEmpty()
 
 private fun distance(a: String, b: String): Int {
     var previous = IntArray(b.length + 1) { it }

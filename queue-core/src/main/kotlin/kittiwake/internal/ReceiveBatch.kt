@@ -5,7 +5,8 @@ import kotlinx.coroutines.delay
 import kotlin.time.Duration
 
 /**
- * The next batch of this channel: at least one, at most [limit], after [window] for more to come in; null when it is closed and empty.
+ * The next batch of this channel: at least one, at most [limit], after [window] for more to come in; null when it is
+ * closed and empty.
  *
  * Nothing is lost when the caller is cancelled while it waits for the first. The window must not be cancelled.
  */

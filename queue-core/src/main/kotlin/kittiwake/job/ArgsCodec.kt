@@ -15,8 +15,10 @@ import kotlinx.serialization.serializer
 /**
  * Turns the args (or the result) of a job into the text stored in its row, and back.
  *
- * The text is JSON unless you choose otherwise. It must be free of U+0000 and lone surrogates, which PostgreSQL cannot store;
- * enqueue checks that, and the size, before anything is sent. [decode] may throw anything: the worker keeps the job and its text.
+ * The text is JSON unless you choose otherwise. It must be free of U+0000 and lone surrogates, which PostgreSQL cannot
+ * store;
+ * enqueue checks that, and the size, before anything is sent. [decode] may throw anything: the worker keeps the job and
+ * its text.
  */
 public interface ArgsCodec<A> {
     /** The text for [value]. It throws when the value cannot be written, for example a NaN in JSON. */
@@ -26,7 +28,10 @@ public interface ArgsCodec<A> {
     public fun decode(text: String): A
 
     public companion object {
-        /** How job args and results are written: unknown keys are ignored, so that old workers read new rows; defaults are written. */
+        /**
+         * How job args and results are written: unknown keys are ignored, so that old workers read new rows; defaults
+         * are written.
+         */
         public val Format: Json =
             Json {
                 ignoreUnknownKeys = true
@@ -36,7 +41,10 @@ public interface ArgsCodec<A> {
         /** JSON by the serializer of [A]. */
         public inline fun <reified A> serializable(format: Json = Format): ArgsCodec<A> = serializable({ format.serializersModule.serializer() }, format)
 
-        /** JSON by [serializer], looked up when the job is declared so that its absence is reported with the declaration. */
+        /**
+         * JSON by [serializer], looked up when the job is declared so that its absence is reported with the
+         * declaration.
+         */
         public fun <A> serializable(serializer: () -> KSerializer<A>, format: Json = Format): ArgsCodec<A> =
             SerializationCodec(
                 try {
@@ -48,6 +56,9 @@ public interface ArgsCodec<A> {
             )
     }
 }
+
+/** A result as it is stored, checked like args; null when there is nothing to store. */
+internal fun <R> ArgsCodec<R>.storedText(result: R): String? = encode(result).also(::checkArgs).ifEmpty { null }
 
 private class SerializationCodec<A>(private val serializer: KSerializer<A>, private val format: Json) : ArgsCodec<A> {
     init {
@@ -71,7 +82,8 @@ private fun openPart(root: SerialDescriptor): String? {
     fun search(descriptor: SerialDescriptor): String? =
         when (descriptor.kind) {
             PolymorphicKind.OPEN, SerialKind.CONTEXTUAL -> descriptor.serialName
-            // The second element of a sealed descriptor wraps the subclasses, in a descriptor that calls itself contextual.
+            // The second element of a sealed descriptor wraps the subclasses, in a descriptor that calls itself
+            // contextual.
             PolymorphicKind.SEALED -> descriptor.getElementDescriptor(1).elementDescriptors.firstNotNullOfOrNull(::search)
             StructureKind.CLASS -> if (seen.add(descriptor.serialName)) descriptor.elementDescriptors.firstNotNullOfOrNull(::search) else null
             else -> descriptor.elementDescriptors.firstNotNullOfOrNull(::search)

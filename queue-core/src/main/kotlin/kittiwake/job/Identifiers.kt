@@ -29,7 +29,9 @@ public value class JobName(public val value: String) {
     }
 }
 
-/** A lane that jobs wait in, with its own concurrency in each worker: 1 to 128 characters, any script, spaces allowed. */
+/**
+ * A lane that jobs wait in, with its own concurrency in each worker: 1 to 128 characters, any script, spaces allowed.
+ */
 @JvmInline
 public value class QueueName(public val value: String) {
     init {
@@ -43,7 +45,10 @@ public value class QueueName(public val value: String) {
     }
 }
 
-/** One life of one worker: fresh and random for every `run()`, so that what an earlier life still wants to write is refused. */
+/**
+ * One life of one worker: fresh and random for every `run()`, so that what an earlier life still wants to write is
+ * refused.
+ */
 @OptIn(ExperimentalUuidApi::class)
 @JvmInline
 public value class WorkerId(public val value: String) {

@@ -8,13 +8,15 @@ import kotlin.time.Duration
  *
  * ```
  * handle { args ->
- *     try { upload(args) } catch (e: Interruption) { if (e is Interruption.CancelledByUser) removeLeftovers(args); throw e }
+ *     try { upload(args) } catch (e: Interruption) { if (e is Interruption.CancelledByUser) removeLeftovers(args);
+ * throw e }
  * }
  * ```
  */
 public sealed class Interruption(message: String) : CancellationException(message) {
     /** The attempt took longer than its timeout. It counts as a failed attempt. */
-    public class TimedOut internal constructor(public val timeout: Duration) : Interruption("The attempt took longer than its timeout of $timeout")
+    public class TimedOut internal constructor(public val timeout: Duration) :
+        Interruption("The attempt took longer than its timeout of $timeout")
 
     /** Somebody cancelled the job. Nothing that this attempt still writes through Kittiwake takes effect. */
     public class CancelledByUser internal constructor() : Interruption("The job was cancelled")

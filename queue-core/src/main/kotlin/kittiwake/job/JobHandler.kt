@@ -19,6 +19,10 @@ public abstract class HandlerBinding<A, R> internal constructor() {
     @KittiwakeSpi
     public abstract fun handler(handler: JobHandler<A, R>)
 
+    /** The text for [result] as the job's type writes it; null for a job without a result. */
+    @KittiwakeSpi
+    public abstract fun encode(result: R): String?
+
     /**
      * The usual form: returning completes the job with the result, throwing retries it by its policy.
      *
@@ -26,19 +30,27 @@ public abstract class HandlerBinding<A, R> internal constructor() {
      */
     public fun handle(block: suspend JobScope.(args: A) -> R): Unit = handler { args -> Outcome.done(block(args)) }
 
-    /** For code that blocks its thread: runs on a thread that may block (a virtual one where the JVM has them), interrupted on cancellation. */
-    public fun handleBlocking(block: JobScope.(args: A) -> R): Unit =
-        handler { args ->
-            val job = this
-            Outcome.done(runInterruptible(blockingDispatcher) { job.block(args) })
-        }
+    /**
+     * For code that blocks its thread: runs on a thread that may block (a virtual one where the JVM has them),
+     * interrupted on cancellation.
+     */
+    public fun handleBlocking(block: JobScope.(args: A) -> R): Unit = handler { args ->
+        val job = this
+        Outcome.done(onBlockingThread { job.block(args) })
+    }
 
     /**
-     * For handlers that may also put the job off or give it up: the block must return `done(…)`, `snooze(…)` or `discard(…)`.
+     * For handlers that may also put the job off or give it up: the block must return `done(…)`, `snooze(…)` or
+     * `discard(…)`.
      *
      * ```
      * decide { args -> if (api.ready(args.id)) done(api.fetch(args.id)) else snooze(1.minutes) }
      * ```
      */
-    public fun decide(block: suspend DecisionScope<R>.(args: A) -> Outcome<R>): Unit = handler { args -> DecisionScope<R>(this).block(args) }
+    public fun decide(block: suspend DecisionScope<R>.(args: A) -> Outcome<R>): Unit =
+        handler { args -> DecisionScope<R>(this).block(args) }
 }
+
+/** Runs [block] where code may block its thread, interrupted on cancellation. */
+@KittiwakeSpi
+public suspend fun <T> onBlockingThread(block: () -> T): T = runInterruptible(blockingDispatcher, block)

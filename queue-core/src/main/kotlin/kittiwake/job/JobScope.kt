@@ -5,7 +5,8 @@ import kotlinx.coroutines.CoroutineScope
 import kotlin.time.Instant
 
 /**
- * What a handler knows of the job it works, and the scope its child coroutines live in: a job ends when its children end.
+ * What a handler knows of the job it works, and the scope its child coroutines live in: a job ends when its children
+ * end.
  *
  * The scope is cancelled with an [Interruption] that says why.
  */

@@ -46,15 +46,25 @@ public class JobType<A : Any, R> internal constructor(
  *     handle { args -> images.resize(args.imageId, args.width) }
  * }
  * ```
- * [name] is the job's identity in the database for as long as rows live, and its queue unless `queue` says otherwise: never a class name.
+ * [name] is the job's identity in the database for as long as rows live, and its queue unless `queue` says otherwise:
+ * never a class name.
  * Everything wrong in the declaration is reported at once, as an [IllegalArgumentException].
  */
-public inline fun <reified A : Any> job(name: String, configure: JobTypeBuilder<A, Unit>.() -> Unit = {}): JobType<A, Unit> =
+public inline fun <reified A : Any> job(
+    name: String,
+    configure: JobTypeBuilder<A, Unit>.() -> Unit = {},
+): JobType<A, Unit> =
     JobTypeBuilder<A, Unit>(name, { ArgsCodec.serializable() }, { UnitCodec }).apply(configure).build()
 
-/** Declares a kind of job with a result of type [R], stored when the job is completed. Otherwise as the form without a result. */
+/**
+ * Declares a kind of job with a result of type [R], stored when the job is completed. Otherwise as the form without a
+ * result.
+ */
 @JvmName("jobWithResult")
-public inline fun <reified A : Any, reified R> job(name: String, configure: JobTypeBuilder<A, R>.() -> Unit = {}): JobType<A, R> =
+public inline fun <reified A : Any, reified R> job(
+    name: String,
+    configure: JobTypeBuilder<A, R>.() -> Unit = {},
+): JobType<A, R> =
     JobTypeBuilder<A, R>(name, { ArgsCodec.serializable() }, { ArgsCodec.serializable() }).apply(configure).build()
 
 /** A job without a result stores none. */

@@ -21,7 +21,10 @@ public class JobTypeBuilder<A : Any, R> @PublishedApi internal constructor(
     /** What happens after a failed attempt. Default: exponential from one second to an hour, jittered. */
     public var retry: RetryPolicy = RetryPolicy.Default
 
-    /** How often a job is tried in all, the first try and crashes of its worker included. Default: the policy's own limit, else 20. */
+    /**
+     * How often a job is tried in all, the first try and crashes of its worker included. Default: the policy's own
+     * limit, else 20.
+     */
     public var maxAttempts: Int? = null
 
     /** How long one attempt may take before its coroutine is cancelled. Default: no limit. */
@@ -29,12 +32,15 @@ public class JobTypeBuilder<A : Any, R> @PublishedApi internal constructor(
 
     private var uniqueKey: ((A) -> Any?)? = null
     private var retention: Retention? = null
+    private val resultCodec by lazy(result)
     private val handlers = mutableListOf<JobHandler<A, R>>()
 
     /**
-     * At most one unfinished job of this name has the key that [key] makes of its args; enqueueing a second returns the first.
+     * At most one unfinished job of this name has the key that [key] makes of its args; enqueueing a second returns the
+     * first.
      *
-     * The key is the value's `toString()`, 1 to 255 bytes of it; null means not unique. It is free again when the job ends.
+     * The key is the value's `toString()`, 1 to 255 bytes of it; null means not unique. It is free again when the job
+     * ends.
      */
     public fun unique(key: (args: A) -> Any?) {
         uniqueKey = key
@@ -50,6 +56,9 @@ public class JobTypeBuilder<A : Any, R> @PublishedApi internal constructor(
         handlers += handler
     }
 
+    @KittiwakeSpi
+    override fun encode(result: R): String? = resultCodec.storedText(result)
+
     @PublishedApi
     internal fun build(): JobType<A, R> {
         var type: JobType<A, R>? = null
@@ -57,7 +66,7 @@ public class JobTypeBuilder<A : Any, R> @PublishedApi internal constructor(
             val jobName = valid { JobName(name) }
             val queueName = valid { QueueName(queue) }
             val argsCodec = valid("args: ") { args() }
-            val resultCodec = valid("result: ") { result() }
+            val results = valid("result: ") { resultCodec }
             val attempts = maxAttempts ?: retry.maxAttempts ?: DEFAULT_ATTEMPTS
             val ownLimit = retry.maxAttempts
             rule(priority in PRIORITIES) { "priority must be between ${PRIORITIES.first} and ${PRIORITIES.last}, but was $priority" }
@@ -69,10 +78,10 @@ public class JobTypeBuilder<A : Any, R> @PublishedApi internal constructor(
                 "timeout must be longer than zero and shorter than a century, but was $timeout"
             }
             rule(handlers.size <= 1) { "it has ${handlers.size} handlers, but a job has one" }
-            if (jobName != null && queueName != null && argsCodec != null && resultCodec != null) {
+            if (jobName != null && queueName != null && argsCodec != null && results != null) {
                 type =
                     JobType(
-                        jobName, queueName, priority, attempts, timeout, retry, retention, argsCodec, resultCodec,
+                        jobName, queueName, priority, attempts, timeout, retry, retention, argsCodec, results,
                         uniqueKey?.let { key -> { args -> key(args)?.toString() } }, handlers.singleOrNull(),
                     )
             }

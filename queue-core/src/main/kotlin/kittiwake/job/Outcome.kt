@@ -4,7 +4,10 @@ import kittiwake.KittiwakeDsl
 import kittiwake.KittiwakeSpi
 import kotlin.time.Duration
 
-/** How a handler that did not throw wants its job to go on. Made by [DecisionScope] only, so that it cannot be dropped by accident. */
+/**
+ * How a handler that did not throw wants its job to go on. Made by [DecisionScope] only, so that it cannot be dropped
+ * by accident.
+ */
 public sealed class Outcome<out R> {
     /** The job is completed, with [result]. */
     public class Done<out R> internal constructor(public val result: R) : Outcome<R>()
@@ -34,7 +37,9 @@ public class DecisionScope<R> internal constructor(job: JobScope) : JobScope by 
 
     /** Puts the job off for [delay] without using up an attempt. It throws when the delay is negative or infinite. */
     public fun snooze(delay: Duration): Outcome<R> {
-        require(!delay.isNegative() && delay.isFinite()) { "snooze: a delay must be zero or longer and finite, but was $delay" }
+        require(!delay.isNegative() && delay.isFinite()) {
+            "snooze: a delay must be zero or longer and finite, but was $delay"
+        }
         return Outcome.Snoozed(delay)
     }
 

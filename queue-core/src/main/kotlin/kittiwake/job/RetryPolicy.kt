@@ -16,7 +16,8 @@ import kotlin.time.Duration.Companion.seconds
  * val staged = fixed(1.seconds).limit(3) then exponential(1.minutes).limit(5)
  * val own = retry { failure -> if (failure.cause is RateLimited) After(1.minutes) else GiveUp("not worth it") }
  * ```
- * A policy that throws, or answers with a negative delay, loses nothing: the worker logs it and waits by [RetryPolicy.Default].
+ * A policy that throws, or answers with a negative delay, loses nothing: the worker logs it and waits by
+ * [RetryPolicy.Default].
  */
 public fun interface RetryPolicy {
     /** Try again after a while, or give up. */
@@ -83,7 +84,10 @@ public val never: RetryPolicy =
 /** A policy of your own. */
 public fun retry(decide: (Failure) -> RetryDecision): RetryPolicy = RetryPolicy(decide)
 
-/** Spreads the delays by up to [factor] (0.0 to 1.0) either way, so that jobs which failed together do not return together. */
+/**
+ * Spreads the delays by up to [factor] (0.0 to 1.0) either way, so that jobs which failed together do not return
+ * together.
+ */
 public fun RetryPolicy.jittered(factor: Double = 0.2, random: Random = Random): RetryPolicy {
     require(factor in 0.0..1.0) { "jittered: factor must be between 0.0 and 1.0, but was $factor" }
     return changing { _, decision ->
@@ -101,29 +105,50 @@ public fun RetryPolicy.limit(attempts: Int): RetryPolicy {
 public inline fun <reified E : Throwable> RetryPolicy.onlyFor(): RetryPolicy = onlyFor(E::class)
 
 /** Gives up at once on causes that are none of [types]. */
-public fun RetryPolicy.onlyFor(vararg types: KClass<out Throwable>): RetryPolicy =
-    changing { failure, decision ->
-        if (types.any { it.isInstance(failure.cause) }) decision else GiveUp("${failure.cause::class.simpleName} is not retried")
+public fun RetryPolicy.onlyFor(vararg types: KClass<out Throwable>): RetryPolicy = changing { failure, decision ->
+    if (types.any {
+            it.isInstance(failure.cause)
+        }
+    ) {
+        decision
+    } else {
+        GiveUp("${failure.cause::class.simpleName} is not retried")
     }
+}
 
 /** Gives up at once on causes that are an [E]. */
 public inline fun <reified E : Throwable> RetryPolicy.except(): RetryPolicy = except(E::class)
 
 /** Gives up at once on causes that are one of [types]. */
-public fun RetryPolicy.except(vararg types: KClass<out Throwable>): RetryPolicy =
-    changing { failure, decision ->
-        if (types.none { it.isInstance(failure.cause) }) decision else GiveUp("${failure.cause::class.simpleName} is not retried")
+public fun RetryPolicy.except(vararg types: KClass<out Throwable>): RetryPolicy = changing { failure, decision ->
+    if (types.none {
+            it.isInstance(failure.cause)
+        }
+    ) {
+        decision
+    } else {
+        GiveUp("${failure.cause::class.simpleName} is not retried")
     }
+}
 
-/** This policy for as many attempts as its [limit] says, then [next], which counts from 1 again: `limit(3) then limit(5)` tries eight times. */
+/**
+ * This policy for as many attempts as its [limit] says, then [next], which counts from 1 again: `limit(3) then
+ * limit(5)` tries eight times.
+ */
 public infix fun RetryPolicy.then(next: RetryPolicy): RetryPolicy {
-    val first = requireNotNull(maxAttempts) { "then: the first policy needs a limit(n), or the second would never be reached" }
+    val first =
+        requireNotNull(maxAttempts) { "then: the first policy needs a limit(n), or the second would never be reached" }
     val delays = if (this is Limited) policy else this
     return object : RetryPolicy {
         override val maxAttempts = next.maxAttempts?.let { first + it }
 
-        override fun decide(failure: Failure) =
-            if (failure.attempt <= first) delays.decide(failure) else next.decide(Failure(failure.cause, failure.attempt - first))
+        override fun decide(failure: Failure) = if (failure.attempt <=
+            first
+        ) {
+            delays.decide(failure)
+        } else {
+            next.decide(Failure(failure.cause, failure.attempt - first))
+        }
     }
 }
 
@@ -143,5 +168,6 @@ private fun RetryPolicy.changing(change: (Failure, RetryDecision) -> RetryDecisi
     }
 }
 
-private fun requireDelay(policy: String, delay: Duration) =
-    require(!delay.isNegative() && delay.isFinite()) { "$policy: a delay must be zero or longer and finite, but was $delay" }
+private fun requireDelay(policy: String, delay: Duration) = require(!delay.isNegative() && delay.isFinite()) {
+    "$policy: a delay must be zero or longer and finite, but was $delay"
+}

@@ -26,15 +26,20 @@ internal class Snapshot(val xmax: Long, val running: List<Long>) {
 }
 
 /**
- * How far one claimer has got in one queue: it says where tickets may lie that it has not seen, so that claims never walk again over the
+ * How far one claimer has got in one queue: it says where tickets may lie that it has not seen, so that claims never
+ * walk again over the
  * dead entries of finished jobs, however long an old snapshot keeps them.
  *
- * The bound is exact. Plain tickets are ordered by the transaction that inserted them, so after looking at a lane to its end under a
- * snapshot, what can still appear in it are tickets of transactions that were running then, which are looked for by equality, and of later
- * ones. Tickets with an expected time (negative ranks) may appear anywhere: that part of a lane is always looked at from its start.
+ * The bound is exact. Plain tickets are ordered by the transaction that inserted them, so after looking at a lane to
+ * its end under a
+ * snapshot, what can still appear in it are tickets of transactions that were running then, which are looked for by
+ * equality, and of later
+ * ones. Tickets with an expected time (negative ranks) may appear anywhere: that part of a lane is always looked at
+ * from its start.
  * Lanes that nobody knows of lie between the known ones, and each lane's last span reaches to the next lane.
  *
- * What it cannot know of are tickets that a rival had locked and then did not take. They are found by a sweep: [everything].
+ * What it cannot know of are tickets that a rival had locked and then did not take. They are found by a sweep:
+ * [everything].
  * Not thread-safe: one claimer, one bound.
  */
 internal class ClaimBound {
@@ -59,7 +64,10 @@ internal class ClaimBound {
     fun everything(): List<Span> =
         listOf(Span(Short.MIN_VALUE.toInt(), Long.MIN_VALUE, Long.MIN_VALUE, Short.MAX_VALUE.toInt(), Long.MAX_VALUE))
 
-    /** Takes in what a look under [snapshot] has found, in index order: up to the last of [claimed] when the claim was [full], else all there was. */
+    /**
+     * Takes in what a look under [snapshot] has found, in index order: up to the last of [claimed] when the claim was
+     * [full], else all there was.
+     */
     fun advance(snapshot: Snapshot, claimed: List<Place>, full: Boolean) {
         if (lanes.size > MAX_LANES) lanes.clear()
         for (place in claimed) lanes.getOrPut(place.lane) { UNSEEN }
@@ -76,7 +84,8 @@ internal class ClaimBound {
     private fun seenAll(snapshot: Snapshot) = Lane(snapshot.xmax - 1, Long.MAX_VALUE, snapshot.running)
 
     private fun seenUpTo(last: Place, before: Lane, snapshot: Snapshot): Lane {
-        // A ticket from the future was restored from another cluster, whose transactions were counted further than ours.
+        // A ticket from the future was restored from another cluster, whose transactions were counted further than
+        // ours.
         if (last.rank >= snapshot.xmax) return seenAll(snapshot)
         val isFurther = last.rank > before.afterRank || last.rank == before.afterRank && last.job > before.afterJob
         val rank = if (isFurther) last.rank else before.afterRank

@@ -9,9 +9,11 @@ import java.sql.Connection
 import kotlin.time.Duration
 
 /**
- * Completes a job inside the transaction of its handler, so that the handler's writes and the completion are one commit or nothing.
+ * Completes a job inside the transaction of its handler, so that the handler's writes and the completion are one commit
+ * or nothing.
  *
- * [open] marks the transaction; [close] must be its last statement. A commit or rollback in between erases the mark, and a claim that is
+ * [open] marks the transaction; [close] must be its last statement. A commit or rollback in between erases the mark,
+ * and a claim that is
  * no longer ours matches nothing: either way [close] throws, and the caller rolls back.
  */
 @KittiwakeSpi
@@ -25,7 +27,10 @@ public class ClaimFence internal constructor(schema: Schema, retention: Retentio
         mark.query(connection, { this["marker"] = marker(claim) }) {}
     }
 
-    /** The last statement of the handler's transaction: completes the job with [result], or throws an [IllegalStateException] that says why not. */
+    /**
+     * The last statement of the handler's transaction: completes the job with [result], or throws an
+     * [IllegalStateException] that says why not.
+     */
     public fun close(connection: Connection, claim: ClaimedJob, result: String?, took: Duration) {
         val ended = endJobs.execute(connection, claim.worker, listOf(Completion.Succeeded(claim, took, result)), emptySet(), marker(claim))
         if (claim.id in ended) return

@@ -8,8 +8,10 @@ import javax.sql.DataSource
 import kotlin.time.Duration
 
 /**
- * Where the engine's own connections come from: the server that the user's [DataSource] talks to, but not out of the user's pool,
- * which handlers may empty. A pool other than HikariCP is used as it is, and gives up a few of its connections for good.
+ * Where the engine's own connections come from: the server that the user's [DataSource] talks to, but not out of the
+ * user's pool,
+ * which handlers may empty. A pool other than HikariCP is used as it is, and gives up a few of its connections for
+ * good.
  */
 internal class ConnectionSource(users: DataSource) {
     val dataSource: DataSource = behindThePool(users)
@@ -30,7 +32,8 @@ internal class ConnectionSource(users: DataSource) {
 
     companion object {
         /**
-         * Plans must not depend on the statistics of tables that are empty one minute and full the next: hot statements have one good plan,
+         * Plans must not depend on the statistics of tables that are empty one minute and full the next: hot statements
+         * have one good plan,
          * by index, and are kept to it. Timeouts keep every statement far shorter than a lease.
          */
         fun settings(name: String): String =

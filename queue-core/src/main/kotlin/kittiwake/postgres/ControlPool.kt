@@ -40,7 +40,9 @@ internal class ControlPool(source: ConnectionSource, val size: Int) : AutoClosea
 
     /** The pool's own look at the network timeout is restored after each use, so it has to be there from the start. */
     private class TimedDataSource(private val source: DataSource) : DataSource by source {
-        override fun getConnection(): Connection = source.connection.apply { setNetworkTimeout({ it.run() }, NETWORK_TIMEOUT) }
+        override fun getConnection(): Connection = source.connection.apply {
+            setNetworkTimeout({ it.run() }, NETWORK_TIMEOUT)
+        }
     }
 
     private companion object {

@@ -39,7 +39,8 @@ import kotlin.time.TimeSource
  *
  * kittiwake.worker { queue("images"); jobs(resize) }.runUntilShutdown()
  * ```
- * It takes no connection of the pool it is given, except to reach the server once and for all: its own statements run on a few connections
+ * It takes no connection of the pool it is given, except to reach the server once and for all: its own statements run
+ * on a few connections
  * of its own. Close it when no worker of it runs any more; closing does not touch the pool it was given.
  */
 @OptIn(KittiwakeSpi::class)
@@ -67,9 +68,11 @@ public class Kittiwake private constructor(users: DataSource, private val config
     public val store: JobStore get() = postgres
 
     /**
-     * Brings the schema to this version's, creating it when it is missing. Returns the versions applied: none when it was up to date.
+     * Brings the schema to this version's, creating it when it is missing. Returns the versions applied: none when it
+     * was up to date.
      *
-     * It is one transaction under a lock, so any number of processes may call it at once; it needs a role that may create in the database.
+     * It is one transaction under a lock, so any number of processes may call it at once; it needs a role that may
+     * create in the database.
      * It throws [kittiwake.SchemaException] when the schema is newer than this library, and never drops anything.
      */
     public fun migrate(): List<Int> = source.dataSource.connection.use { migrations.apply(it) }
@@ -80,13 +83,18 @@ public class Kittiwake private constructor(users: DataSource, private val config
     /**
      * Enqueues a job in the transaction of [connection]: it exists once you commit, and never did when you roll back.
      *
-     * A sleeping worker is told by the server when the transaction commits. Bad input throws before anything is sent, so the transaction
-     * stays usable; the driver's own exceptions pass through. With a unique key that an unfinished job has, the answer is that job.
+     * A sleeping worker is told by the server when the transaction commits. Bad input throws before anything is sent,
+     * so the transaction
+     * stays usable; the driver's own exceptions pass through. With a unique key that an unfinished job has, the answer
+     * is that job.
      */
     public fun <A : Any, R> enqueue(connection: Connection, type: JobType<A, R>, args: A, options: EnqueueOptions.() -> Unit = {}): JobRef<R> =
         enqueueAll(connection, type, listOf(args)) { options() }.single()
 
-    /** Enqueues one job for each of [args], in order, in statements of up to 1,000. [options] may look at the args that it is for. */
+    /**
+     * Enqueues one job for each of [args], in order, in statements of up to 1,000. [options] may look at the args that
+     * it is for.
+     */
     public fun <A : Any, R> enqueueAll(
         connection: Connection,
         type: JobType<A, R>,
@@ -128,10 +136,16 @@ public class Kittiwake private constructor(users: DataSource, private val config
     /** Calls a job off, whether it waits or runs. The answer says what became of that. */
     public suspend fun cancel(id: JobId): Cancellation = postgres.cancel(id)
 
-    /** Asks a worker, perhaps of another process, to stop gracefully. It hears of it with its next heartbeat. False when no such worker lives. */
+    /**
+     * Asks a worker, perhaps of another process, to stop gracefully. It hears of it with its next heartbeat. False when
+     * no such worker lives.
+     */
     public suspend fun stop(worker: WorkerId): Boolean = postgres.stop(worker)
 
-    /** Waits until the job has ended, and returns it as it is kept; null when [timeout] passes first. It returns at once if it ended before. */
+    /**
+     * Waits until the job has ended, and returns it as it is kept; null when [timeout] passes first. It returns at once
+     * if it ended before.
+     */
     public suspend fun awaitEnd(id: JobId, timeout: Duration = 30.seconds): JobSnapshot? {
         val started = TimeSource.Monotonic.markNow()
         while (true) {
@@ -142,7 +156,10 @@ public class Kittiwake private constructor(users: DataSource, private val config
         }
     }
 
-    /** Stores checked jobs on a connection in a transaction. With [wake] the server tells a sleeper at commit; else call [wake] after it. */
+    /**
+     * Stores checked jobs on a connection in a transaction. With [wake] the server tells a sleeper at commit; else call
+     * [wake] after it.
+     */
     @KittiwakeSpi
     public fun <R> insert(connection: Connection, type: JobType<*, R>, jobs: List<NewJob>, wake: Boolean): List<JobRef<R>> {
         checkOpen()

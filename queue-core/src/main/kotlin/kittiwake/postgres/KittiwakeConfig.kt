@@ -11,12 +11,17 @@ public class KittiwakeBuilder internal constructor() {
     /** The schema its tables live in: 1 to 48 of a-z, 0-9 and _, always quoted. Default: "kittiwake". */
     public var schema: String = "kittiwake"
 
-    /** How many connections the engine's statements use beside the user's pool. A worker takes three more. Default: 4. */
+    /**
+     * How many connections the engine's statements use beside the user's pool. A worker takes three more. Default: 4.
+     */
     public var poolSize: Int = DEFAULT_POOL_SIZE
 
     private var retention = Retention.Default
 
-    /** How long ended jobs stay in the archive, unless their type says otherwise. Default: completed 7 days, failed 30 days. */
+    /**
+     * How long ended jobs stay in the archive, unless their type says otherwise. Default: completed 7 days, failed 30
+     * days.
+     */
     public fun retain(completed: Duration = retention.completed, failed: Duration = retention.failed) {
         retention = Retention(completed, failed)
     }

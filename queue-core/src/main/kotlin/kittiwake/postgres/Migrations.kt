@@ -44,7 +44,10 @@ internal class Migrations(private val schema: Schema) {
         }
     }
 
-    /** Throws unless the schema is the one that this version knows. It breaks no transaction: it asks only for what is there. */
+    /**
+     * Throws unless the schema is the one that this version knows. It breaks no transaction: it asks only for what is
+     * there.
+     */
     fun check(connection: Connection) {
         val found =
             connection.prepareStatement("select to_regclass(?) is not null").use { statement ->

@@ -4,7 +4,9 @@ import java.sql.Connection
 import java.sql.PreparedStatement
 import java.sql.ResultSet
 
-/** A statement with `:names` for its parameters and `{schema}` for the schema: the form that SQL has in this library. */
+/**
+ * A statement with `:names` for its parameters and `{schema}` for the schema: the form that SQL has in this library.
+ */
 internal class NamedSql(template: String, schema: Schema) {
     private val positions = mutableMapOf<String, MutableList<Int>>()
 
@@ -45,7 +47,8 @@ internal class NamedSql(template: String, schema: Schema) {
         }
 
         private fun at(name: String, set: (Int) -> Unit) {
-            positions[name]?.forEach(set) ?: throw IllegalArgumentException("The statement has no parameter :$name\n$text")
+            positions[name]?.forEach(set)
+                ?: throw IllegalArgumentException("The statement has no parameter :$name\n$text")
         }
 
         fun free() {

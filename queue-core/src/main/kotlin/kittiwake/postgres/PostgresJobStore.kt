@@ -51,9 +51,15 @@ internal class PostgresJobStore(
     private val locals: LocalBells,
     private val wakes: WakeSender,
     private val checkSchema: (Connection) -> Unit,
-) : JobStore, AutoCloseable {
+) : JobStore,
+    AutoCloseable {
     private val blocking: CoroutineDispatcher = Dispatchers.IO.limitedParallelism(pool.size)
-    private val pulseThread = Executors.newSingleThreadExecutor { Thread(it, "kittiwake-heartbeat").apply { isDaemon = true } }
+    private val pulseThread = Executors.newSingleThreadExecutor {
+        Thread(it, "kittiwake-heartbeat").apply {
+            isDaemon =
+                true
+        }
+    }
     private val pulseConnection = OwnConnection(source, "heartbeat", 5.seconds)
     private val claims = ConcurrentHashMap<WorkerId, WorkerClaims>()
 
@@ -88,71 +94,87 @@ internal class PostgresJobStore(
             checkSchema(it)
             joinWorkers.execute(it, worker, name, queues)
         }
-        claims[worker] = WorkerClaims(schema, worker)
     }
 
-    override suspend fun claim(worker: WorkerId, queue: QueueName, limit: Int): List<ClaimedJob> = onPool { of(worker).claim(it, queue, limit) }
+    override suspend fun claim(worker: WorkerId, queue: QueueName, limit: Int): List<ClaimedJob> = onPool {
+        of(worker)
+            .claim(it, queue, limit)
+    }
 
-    override suspend fun promote(queue: QueueName, limit: Int): Promotion = onPool { promoteJobs.execute(it, queue, limit) }
+    override suspend fun promote(queue: QueueName, limit: Int): Promotion = onPool {
+        promoteJobs
+            .execute(it, queue, limit)
+    }
 
-    override suspend fun end(worker: WorkerId, jobs: List<Completion.End>): Set<JobId> =
-        onPool { connection ->
-            val held = of(worker)
-            val emptied = held.emptiedBy(jobs)
-            val ended =
-                if (emptied.isEmpty() && jobs.all { it is Completion.Settled }) emptySet() else endJobs.execute(connection, worker, jobs, emptied)
-            held.settle(jobs)
-            jobs.filter { it !is Completion.Settled && it.claim.id !in ended }.mapTo(mutableSetOf()) { it.claim.id }
-        }
-
-    override suspend fun putBack(worker: WorkerId, jobs: List<Completion.Return>): Set<JobId> =
-        onPool { connection ->
-            val held = of(worker)
-            val returned = returnJobs.execute(connection, worker, jobs, held.emptiedBy(jobs))
-            held.settle(jobs)
-            jobs.map { it.claim.id }.filterTo(mutableSetOf()) { it !in returned }
-        }.also { lost ->
-            jobs.filter { it.claim.id !in lost }.mapTo(mutableSetOf()) { it.claim.queue }.forEach(locals::ring)
-        }
-
-    override suspend fun beat(worker: WorkerId, running: Set<JobId>): Pulse =
-        withContext(pulse) {
-            pulseConnection.use { connection ->
-                beat.execute(connection, worker, running).also { of(worker).releaseDoubtful(connection, giveBack) }
+    override suspend fun end(worker: WorkerId, jobs: List<Completion.End>): Set<JobId> = onPool { connection ->
+        val held = of(worker)
+        val emptied = held.emptiedBy(jobs)
+        val ended =
+            if (emptied.isEmpty() &&
+                jobs.all { it is Completion.Settled }
+            ) {
+                emptySet()
+            } else {
+                endJobs.execute(connection, worker, jobs, emptied)
             }
+        held.settle(jobs)
+        jobs.filter { it !is Completion.Settled && it.claim.id !in ended }.mapTo(mutableSetOf()) { it.claim.id }
+    }
+
+    override suspend fun putBack(worker: WorkerId, jobs: List<Completion.Return>): Set<JobId> = onPool { connection ->
+        val held = of(worker)
+        val returned = returnJobs.execute(connection, worker, jobs, held.emptiedBy(jobs))
+        held.settle(jobs)
+        jobs.map { it.claim.id }.filterTo(mutableSetOf()) { it !in returned }
+    }.also { lost ->
+        jobs.filter { it.claim.id !in lost }.mapTo(mutableSetOf()) { it.claim.queue }.forEach(locals::ring)
+    }
+
+    override suspend fun beat(worker: WorkerId, running: Set<JobId>): Pulse = withContext(pulse) {
+        pulseConnection.use { connection ->
+            beat.execute(connection, worker, running).also { of(worker).releaseDoubtful(connection, giveBack) }
         }
+    }
 
     override suspend fun leave(worker: WorkerId) {
         onPool { giveBack.leave(it, worker) }
         claims.remove(worker)
     }
 
-    override suspend fun takeTurn(task: String, every: Duration): Boolean = onPool { takeTurn.execute(it, task, every.inWholeMicroseconds) }
+    override suspend fun takeTurn(task: String, every: Duration): Boolean = onPool {
+        takeTurn
+            .execute(it, task, every.inWholeMicroseconds)
+    }
 
     override suspend fun rescue(silentFor: Duration, limit: Int): List<Rescued> =
-        onPool { rescueJobs.execute(it, silentFor, limit) }.also { rescued -> wakes.send(rescued.mapTo(mutableSetOf()) { it.queue }) }
+        onPool { rescueJobs.execute(it, silentFor, limit) }.also { rescued ->
+            wakes.send(rescued.mapTo(mutableSetOf()) { it.queue })
+        }
 
     override suspend fun prune(retentions: Set<Retention>): Int = onPool { pruneArchive.execute(it, retentions) }
 
     override suspend fun find(id: JobId): JobSnapshot? = onPool { findJob.execute(it, id) }
 
-    override suspend fun cancel(id: JobId): Cancellation =
-        onPool { connection ->
-            if (cancelJob.execute(connection, id)) return@onPool Cancellation.Cancelled
-            val ended = findJob.execute(connection, id)?.state as? JobState.Ended ?: return@onPool Cancellation.NotFound
-            Cancellation.AlreadyEnded(ended.ending, ended.at)
-        }
+    override suspend fun cancel(id: JobId): Cancellation = onPool { connection ->
+        if (cancelJob.execute(connection, id)) return@onPool Cancellation.Cancelled
+        val ended = findJob.execute(connection, id)?.state as? JobState.Ended ?: return@onPool Cancellation.NotFound
+        Cancellation.AlreadyEnded(ended.ending, ended.at)
+    }
 
     override suspend fun stop(worker: WorkerId): Boolean = onPool { stopWorker.execute(it, worker) }
 
-    override fun wakeups(queues: Set<QueueName>): Wakeups = PostgresWakeups(schema, source, queues, locals, Dispatchers.IO.limitedParallelism(LISTENING_THREADS))
+    override fun wakeups(queues: Set<QueueName>): Wakeups = PostgresWakeups(
+        schema, source, queues, locals,
+        Dispatchers.IO
+            .limitedParallelism(LISTENING_THREADS),
+    )
 
     override fun close() {
         pulseThread.shutdown()
         pulseConnection.close()
     }
 
-    private fun of(worker: WorkerId): WorkerClaims = checkNotNull(claims[worker]) { "Worker $worker has not joined" }
+    private fun of(worker: WorkerId): WorkerClaims = claims.computeIfAbsent(worker) { WorkerClaims(schema, it) }
 
     private companion object {
         const val ENGINE_THREADS = 4

@@ -19,9 +19,11 @@ import java.util.concurrent.atomic.AtomicReference
 import kotlin.time.Duration.Companion.seconds
 
 /**
- * Hears NOTIFY on a connection of its own, and holds the shared advisory locks that tell enqueuers which queues somebody sleeps in.
+ * Hears NOTIFY on a connection of its own, and holds the shared advisory locks that tell enqueuers which queues
+ * somebody sleeps in.
  *
- * The locks are on a second connection, because the first is always reading. Reads are bounded: one without an end may never notice a dead
+ * The locks are on a second connection, because the first is always reading. Reads are bounded: one without an end may
+ * never notice a dead
  * network. After every reconnection all bells ring, for what was missed meanwhile.
  */
 @OptIn(KittiwakeSpi::class)
@@ -34,8 +36,10 @@ internal class PostgresWakeups(
 ) : Wakeups {
     private val sleepers = OwnConnection(source, "sleepers", NETWORK_TIMEOUT)
     private val quiet = mutableSetOf<QueueName>()
-    private val lock = NamedSql("/* kittiwake: sleep */ select pg_advisory_lock_shared({schema}.sleep_key(:queue))", schema)
-    private val unlock = NamedSql("/* kittiwake: rise */ select pg_advisory_unlock_shared({schema}.sleep_key(:queue))", schema)
+    private val lock =
+        NamedSql("/* kittiwake: sleep */ select pg_advisory_lock_shared({schema}.sleep_key(:queue))", schema)
+    private val unlock =
+        NamedSql("/* kittiwake: rise */ select pg_advisory_unlock_shared({schema}.sleep_key(:queue))", schema)
 
     override suspend fun listen(ring: (QueueName?) -> Unit) {
         val reading = AtomicReference<Connection?>()
@@ -70,19 +74,17 @@ internal class PostgresWakeups(
         }
     }
 
-    override suspend fun quiet(queue: QueueName): Unit =
-        withContext(blocking) {
-            sleepers.use(::lockAgain) { connection ->
-                if (quiet.add(queue)) lock.query(connection, { this["queue"] = queue.value }) {}
-            }
+    override suspend fun quiet(queue: QueueName): Unit = withContext(blocking) {
+        sleepers.use(::lockAgain) { connection ->
+            if (quiet.add(queue)) lock.query(connection, { this["queue"] = queue.value }) {}
         }
+    }
 
-    override suspend fun busy(queue: QueueName): Unit =
-        withContext(blocking) {
-            sleepers.use(::lockAgain) { connection ->
-                if (quiet.remove(queue)) unlock.query(connection, { this["queue"] = queue.value }) {}
-            }
+    override suspend fun busy(queue: QueueName): Unit = withContext(blocking) {
+        sleepers.use(::lockAgain) { connection ->
+            if (quiet.remove(queue)) unlock.query(connection, { this["queue"] = queue.value }) {}
         }
+    }
 
     /** A new connection holds none of the locks that the one before held. */
     private fun lockAgain(connection: Connection) {

@@ -11,11 +11,14 @@ import java.util.concurrent.atomic.AtomicBoolean
 import java.util.concurrent.locks.LockSupport
 
 /**
- * Tells sleeping workers, here and elsewhere, that there is news in a queue: after the commit that made it, from a thread and a connection
+ * Tells sleeping workers, here and elsewhere, that there is news in a queue: after the commit that made it, from a
+ * thread and a connection
  * of its own, many for one queue as one, and without ever failing whoever enqueued.
  */
-internal class WakeSender(private val schema: Schema, private val pool: ControlPool, private val locals: LocalBells) : AutoCloseable {
-    private val wake = NamedSql("/* kittiwake: wake */ select {schema}.wake(queue) from unnest(:queues::text[]) as q (queue)", schema)
+internal class WakeSender(private val schema: Schema, private val pool: ControlPool, private val locals: LocalBells) :
+    AutoCloseable {
+    private val wake =
+        NamedSql("/* kittiwake: wake */ select {schema}.wake(queue) from unnest(:queues::text[]) as q (queue)", schema)
     private val waiting: MutableSet<QueueName> = ConcurrentHashMap.newKeySet()
     private val isScheduled = AtomicBoolean()
     private val thread =

@@ -15,7 +15,10 @@ import kotlin.time.Duration.Companion.seconds
 import kotlin.time.TimeMark
 import kotlin.time.TimeSource
 
-/** What one worker, in one life, knows of its claims: how far it has looked in each queue, and what is left of each lease. */
+/**
+ * What one worker, in one life, knows of its claims: how far it has looked in each queue, and what is left of each
+ * lease.
+ */
 @OptIn(KittiwakeSpi::class)
 internal class WorkerClaims(schema: Schema, private val worker: WorkerId) {
     private class Search {
@@ -28,7 +31,10 @@ internal class WorkerClaims(schema: Schema, private val worker: WorkerId) {
     private val left = ConcurrentHashMap<Long, Int>()
     private val doubtful = ConcurrentHashMap<Long, TimeMark>()
 
-    /** Claims, and remembers how far it looked. Now and then it looks everywhere, for tickets that a rival had locked and did not take. */
+    /**
+     * Claims, and remembers how far it looked. Now and then it looks everywhere, for tickets that a rival had locked
+     * and did not take.
+     */
     fun claim(connection: Connection, queue: QueueName, limit: Int): List<ClaimedJob> {
         val search = searches.getOrPut(queue) { Search() }
         val lease = Random.nextLong(1, Long.MAX_VALUE)
@@ -44,7 +50,10 @@ internal class WorkerClaims(schema: Schema, private val worker: WorkerId) {
                     throw e
                 }
             search.bound.advance(result.snapshot, result.places, full = result.places.size >= limit)
-            if (isSweep) search.nextSweep = TimeSource.Monotonic.markNow() + maxOf(SWEEP_EVERY, started.elapsedNow() * SWEEP_SHARE)
+            if (isSweep) {
+                search.nextSweep =
+                    TimeSource.Monotonic.markNow() + maxOf(SWEEP_EVERY, started.elapsedNow() * SWEEP_SHARE)
+            }
             if (result.jobs.isNotEmpty()) left[lease] = result.jobs.size
             return result.jobs
         }

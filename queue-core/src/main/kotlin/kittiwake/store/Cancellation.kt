@@ -5,7 +5,9 @@ import kotlin.time.Instant
 
 /** What became of a wish to cancel a job: never a silent success. */
 public sealed interface Cancellation {
-    /** The job is cancelled. If it was running, nothing that its attempt still writes through Kittiwake takes effect. */
+    /**
+     * The job is cancelled. If it was running, nothing that its attempt still writes through Kittiwake takes effect.
+     */
     public data object Cancelled : Cancellation
 
     /** It had ended before. */

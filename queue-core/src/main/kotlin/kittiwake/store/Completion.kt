@@ -24,14 +24,18 @@ public sealed class Completion(
     /** The job ends without having been done. */
     public class Discarded(claim: ClaimedJob, took: Duration, public val error: String) : End(claim, took)
 
-    /** The job was ended elsewhere: in the handler's own transaction, or by somebody who cancelled it. Only the claim is given up. */
+    /**
+     * The job was ended elsewhere: in the handler's own transaction, or by somebody who cancelled it. Only the claim is
+     * given up.
+     */
     public class Settled(claim: ClaimedJob, took: Duration, public val reason: Reason) : End(claim, took) {
         /** Who ended it. */
         public enum class Reason { WRITTEN_BY_HANDLER, CANCELLED }
     }
 
     /** The attempt failed and counts; the next one is due after [delay]. */
-    public class Failed(claim: ClaimedJob, took: Duration, public val error: String, public val delay: Duration) : Return(claim, took)
+    public class Failed(claim: ClaimedJob, took: Duration, public val error: String, public val delay: Duration) :
+        Return(claim, took)
 
     /** Put off by its handler; the attempt does not count. */
     public class Snoozed(claim: ClaimedJob, took: Duration, public val delay: Duration) : Return(claim, took)

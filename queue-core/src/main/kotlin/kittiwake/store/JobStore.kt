@@ -14,7 +14,8 @@ import kotlin.time.Duration
 /**
  * The one door to the database: each verb is one short transaction of its own, and takes effect wholly or not at all.
  *
- * The store's clock decides; the engine passes durations. A verb that throws may or may not have taken effect, as with a lost connection:
+ * The store's clock decides; the engine passes durations. A verb that throws may or may not have taken effect, as with
+ * a lost connection:
  * all of them can be repeated. `jobStoreContract` says the rest by example.
  */
 @KittiwakeSpi
@@ -28,10 +29,16 @@ public interface JobStore {
     /** Stores [jobs], and answers for each in order: the new one, or the unfinished one that had its unique key. */
     public suspend fun insert(jobs: List<NewJob>): List<Inserted>
 
-    /** Takes [worker] into the list of the living. It throws [kittiwake.SchemaException] when the store is not one that it knows. */
+    /**
+     * Takes [worker] into the list of the living. It throws [kittiwake.SchemaException] when the store is not one that
+     * it knows.
+     */
     public suspend fun join(worker: WorkerId, name: String, queues: Set<QueueName>)
 
-    /** Takes up to [limit] ready jobs: highest priority first, then by expected time, unset last, then in the order of their enqueue. */
+    /**
+     * Takes up to [limit] ready jobs: highest priority first, then by expected time, unset last, then in the order of
+     * their enqueue.
+     */
     public suspend fun claim(worker: WorkerId, queue: QueueName, limit: Int): List<ClaimedJob>
 
     /** Makes up to [limit] due jobs of [queue] ready, and says when the next one is due. */
@@ -43,7 +50,10 @@ public interface JobStore {
     /** Puts jobs back to run again, and returns those that were no longer this worker's: nothing is written of them. */
     public suspend fun putBack(worker: WorkerId, jobs: List<Completion.Return>): Set<JobId>
 
-    /** Keeps all claims of [worker], even when they had expired, as long as nobody has taken them. Asks after the [running] jobs. */
+    /**
+     * Keeps all claims of [worker], even when they had expired, as long as nobody has taken them. Asks after the
+     * [running] jobs.
+     */
     public suspend fun beat(worker: WorkerId, running: Set<JobId>): Pulse
 
     /** Gives back at no cost of an attempt whatever [worker] still holds, and forgets it. */
@@ -52,7 +62,10 @@ public interface JobStore {
     /** True for one caller in every [every] at most, over all processes. */
     public suspend fun takeTurn(task: String, every: Duration): Boolean
 
-    /** Takes the jobs of up to [limit] claims of workers that were [silentFor] so long. The attempt counts; used-up jobs are discarded. */
+    /**
+     * Takes the jobs of up to [limit] claims of workers that were [silentFor] so long. The attempt counts; used-up jobs
+     * are discarded.
+     */
     public suspend fun rescue(silentFor: Duration, limit: Int): List<Rescued>
 
     /** Forgets ended jobs whose retention is over, and makes room for what will end under one of [retentions]. */
@@ -79,10 +92,19 @@ public class Inserted(public val id: JobId, public val isNew: Boolean)
 @KittiwakeSpi
 public class Promotion(public val moved: Int, public val nextDueIn: Duration?)
 
-/** The answer to a heartbeat: whether the worker still lives, whether it should stop, and which of its jobs were cancelled. */
+/**
+ * The answer to a heartbeat: whether the worker still lives, whether it should stop, and which of its jobs were
+ * cancelled.
+ */
 @KittiwakeSpi
 public class Pulse(public val alive: Boolean, public val stopRequested: Boolean, public val cancelled: Set<JobId>)
 
 /** A job taken from a silent worker: back in its queue, or [discarded] because its attempts were used up. */
 @KittiwakeSpi
-public class Rescued(public val id: JobId, public val name: String, public val queue: QueueName, public val attempt: Int, public val discarded: Boolean)
+public class Rescued(
+    public val id: JobId,
+    public val name: String,
+    public val queue: QueueName,
+    public val attempt: Int,
+    public val discarded: Boolean,
+)

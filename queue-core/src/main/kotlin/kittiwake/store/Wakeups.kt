@@ -10,7 +10,10 @@ import kittiwake.job.QueueName
  */
 @KittiwakeSpi
 public interface Wakeups {
-    /** Calls [ring] for each queue with news, with null for "look everywhere". It ends only by cancellation and heals itself. */
+    /**
+     * Calls [ring] for each queue with news, with null for "look everywhere". It ends only by cancellation and heals
+     * itself.
+     */
     public suspend fun listen(ring: (QueueName?) -> Unit)
 
     /** From now on enqueuers to [queue] signal. Whoever calls this looks once more before it sleeps. */

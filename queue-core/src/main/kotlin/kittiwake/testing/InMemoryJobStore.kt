@@ -29,8 +29,10 @@ import kotlin.time.Instant
 import kotlin.time.TimeSource
 
 /**
- * A store in memory, for tests of handlers and of the engine on virtual time: give it the scheduler's time source, and an hour's delay
- * passes at once. It keeps the same contract as the PostgreSQL store, except that nothing outlives the process and there are no transactions.
+ * A store in memory, for tests of handlers and of the engine on virtual time: give it the scheduler's time source, and
+ * an hour's delay
+ * passes at once. It keeps the same contract as the PostgreSQL store, except that nothing outlives the process and
+ * there are no transactions.
  */
 @KittiwakeSpi
 public class InMemoryJobStore(timeSource: TimeSource.WithComparableMarks = TimeSource.Monotonic) : JobStore {

@@ -15,7 +15,8 @@ import kotlin.time.TimeMark
 /**
  * What keeps the tables well, done about as often as it says by somebody: workers take turns, nobody leads.
  *
- * Every task is safe when two do it. (Making due jobs ready is not among them: each queue's claim loop does that to the millisecond.)
+ * Every task is safe when two do it. (Making due jobs ready is not among them: each queue's claim loop does that to the
+ * millisecond.)
  */
 @OptIn(KittiwakeSpi::class)
 internal class Upkeep(
@@ -26,13 +27,29 @@ internal class Upkeep(
     private val healthySince: () -> TimeMark,
     private val onRescued: (Rescued) -> Unit,
 ) {
-    suspend fun run(): Unit =
-        coroutineScope {
-            launch { periodically("Rescuing jobs", rescueEvery, log) { if (store.takeTurn("rescue", rescueEvery * 0.8)) rescue() } }
-            launch { periodically("Pruning the archive", PRUNE_EVERY, log) { if (store.takeTurn("prune", PRUNE_EVERY * 0.8)) prune() } }
+    suspend fun run(): Unit = coroutineScope {
+        launch {
+            periodically("Rescuing jobs", rescueEvery, log) {
+                if (store.takeTurn("rescue", rescueEvery * 0.8)) rescue()
+            }
         }
+        launch {
+            periodically("Pruning the archive", PRUNE_EVERY, log) {
+                if (store.takeTurn(
+                        "prune",
+                        PRUNE_EVERY * 0.8,
+                    )
+                ) {
+                    prune()
+                }
+            }
+        }
+    }
 
-    /** Only after a lease of good contact: in an outage the others' silence is the database's, and they get one lease to speak first. */
+    /**
+     * Only after a lease of good contact: in an outage the others' silence is the database's, and they get one lease to
+     * speak first.
+     */
     private suspend fun rescue() {
         if (healthySince().elapsedNow() < lease) return
         do {

@@ -17,7 +17,13 @@ public class RunningWorker internal constructor(worker: Worker, dispatcher: Coro
 
     init {
         run.invokeOnCompletion { cause ->
-            if (cause == null || cause is CancellationException) ended.complete(null) else ended.completeExceptionally(cause)
+            if (cause == null ||
+                cause is CancellationException
+            ) {
+                ended.complete(null)
+            } else {
+                ended.completeExceptionally(cause)
+            }
         }
     }
 

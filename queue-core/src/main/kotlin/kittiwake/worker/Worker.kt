@@ -26,11 +26,15 @@ public class Worker internal constructor(
      * Works jobs until the calling coroutine is cancelled, or somebody stops this worker from elsewhere.
      *
      * Handlers run on the caller's dispatcher. On cancellation it claims nothing more, gives running handlers
-     * [WorkerConfig.shutdownGrace] to finish, cancels and releases the rest (a released job keeps its attempt), and returns only when every
-     * result is written. Jobs whose code does not stop within [WorkerConfig.cancelGrace] are named in the log and run again when the lease ends.
+     * [WorkerConfig.shutdownGrace] to finish, cancels and releases the rest (a released job keeps its attempt), and
+     * returns only when every
+     * result is written. Jobs whose code does not stop within [WorkerConfig.cancelGrace] are named in the log and run
+     * again when the lease ends.
      *
-     * Database failures do not end it: its loops log, back off and go on. When it was silent for so long that its jobs were given to others,
-     * it cancels what still runs and starts anew. It throws only for a schema that it does not know, a defect of this library, or an [Error].
+     * Database failures do not end it: its loops log, back off and go on. When it was silent for so long that its jobs
+     * were given to others,
+     * it cancels what still runs and starts anew. It throws only for a schema that it does not know, a defect of this
+     * library, or an [Error].
      *
      * ### Pitfall
      * Waiting for the grace takes as long as the slowest handler. In tests set it to zero.
@@ -39,16 +43,22 @@ public class Worker internal constructor(
         log.info("Starting {} for jobs {}", config, handlers.keys.sorted())
         do {
             val end = WorkerLife(config, store, handlers, Telling(observers), retentions, time).live()
-            if (end == WorkerLife.End.LOST) log.warn("Worker \"{}\" was silent for too long and lost its jobs; it starts anew", config.name)
+            if (end ==
+                WorkerLife.End.LOST
+            ) {
+                log.warn("Worker \"{}\" was silent for too long and lost its jobs; it starts anew", config.name)
+            }
         } while (end == WorkerLife.End.LOST)
         log.info("Worker \"{}\" has stopped", config.name)
     }
 
     /** Runs it in the background, for programs without a coroutine scope of their own. Handlers run on [dispatcher]. */
-    public fun start(dispatcher: CoroutineDispatcher = Dispatchers.Default): RunningWorker = RunningWorker(this, dispatcher)
+    public fun start(dispatcher: CoroutineDispatcher = Dispatchers.Default): RunningWorker =
+        RunningWorker(this, dispatcher)
 
     /**
-     * Runs it as what this process is for: blocks until the process is told to end (SIGTERM, SIGINT) or the worker is stopped, and drains first.
+     * Runs it as what this process is for: blocks until the process is told to end (SIGTERM, SIGINT) or the worker is
+     * stopped, and drains first.
      *
      * After a signal the JVM ends with the code that the signal gives it (143, 130).
      */

@@ -15,6 +15,7 @@ import kittiwake.job.JobType
 import kittiwake.job.Outcome
 import kittiwake.job.QueueName
 import kittiwake.job.Retention
+import kittiwake.job.storedText
 import kittiwake.store.JobStore
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.seconds
@@ -53,7 +54,10 @@ public class WorkerBuilder internal constructor(private val store: JobStore, pri
     /** How long running jobs may go on after the worker was told to stop. Default: 20 seconds. */
     public var shutdownGrace: Duration = WorkerConfig.Defaults.SHUTDOWN_GRACE
 
-    /** How long jobs cancelled after the grace may take to end. Those that take longer keep their claim until the lease ends. Default: 5 seconds. */
+    /**
+     * How long jobs cancelled after the grace may take to end. Those that take longer keep their claim until the lease
+     * ends. Default: 5 seconds.
+     */
     public var cancelGrace: Duration = WorkerConfig.Defaults.CANCEL_GRACE
 
     /** The clock that attempts are measured with. Default: the system's; a test passes its scheduler's. */
@@ -76,13 +80,16 @@ public class WorkerBuilder internal constructor(private val store: JobStore, pri
     }
 
     /** Works jobs of [type] by [block]: the form of [HandlerBinding.handle]. */
-    public fun <A : Any, R> handle(type: JobType<A, R>, block: suspend JobScope.(args: A) -> R): Unit = bind(type) { handle(block) }
+    public fun <A : Any, R> handle(type: JobType<A, R>, block: suspend JobScope.(args: A) -> R): Unit =
+        bind(type) { handle(block) }
 
     /** Works jobs of [type] by [block]: the form of [HandlerBinding.handleBlocking]. */
-    public fun <A : Any, R> handleBlocking(type: JobType<A, R>, block: JobScope.(args: A) -> R): Unit = bind(type) { handleBlocking(block) }
+    public fun <A : Any, R> handleBlocking(type: JobType<A, R>, block: JobScope.(args: A) -> R): Unit =
+        bind(type) { handleBlocking(block) }
 
     /** Works jobs of [type] by [block]: the form of [HandlerBinding.decide]. */
-    public fun <A : Any, R> decide(type: JobType<A, R>, block: suspend DecisionScope<R>.(args: A) -> Outcome<R>): Unit = bind(type) { decide(block) }
+    public fun <A : Any, R> decide(type: JobType<A, R>, block: suspend DecisionScope<R>.(args: A) -> Outcome<R>): Unit =
+        bind(type) { decide(block) }
 
     /** Tells [observer] what happens in this worker. */
     public fun observe(observer: JobObserver) {
@@ -98,6 +105,9 @@ public class WorkerBuilder internal constructor(private val store: JobStore, pri
             override fun handler(handler: JobHandler<A, R>) {
                 jobs += BoundJob(type, handler)
             }
+
+            @KittiwakeSpi
+            override fun encode(result: R): String? = type.result.storedText(result)
         }.binding()
     }
 
@@ -108,11 +118,16 @@ public class WorkerBuilder internal constructor(private val store: JobStore, pri
     internal fun build(): Worker {
         val configs = mutableListOf<QueueConfig>()
         checkConfig("Worker \"$name\"") {
-            rule(name.isNotBlank() && name.length <= 100) { "its name must have 1 to 100 characters, but was \"${name.take(120)}\"" }
+            rule(name.isNotBlank() && name.length <= 100) {
+                "its name must have 1 to 100 characters, but was \"${name.take(120)}\""
+            }
             rule(queues.isNotEmpty()) { "it works no queue. Say queue(\"…\")" }
             for ((queue, builder) in queues) {
                 builder.check(this, queue)
-                valid("queue \"$queue\": ") { QueueName(queue) }?.let { configs += QueueConfig(it, builder.concurrency, builder.prefetch) }
+                valid("queue \"$queue\": ") { QueueName(queue) }?.let {
+                    configs +=
+                        QueueConfig(it, builder.concurrency, builder.prefetch)
+                }
             }
             for ((queue, times) in queues.groupingBy { it.first }.eachCount()) {
                 rule(times == 1) { "queue \"$queue\" is configured $times times" }
@@ -120,16 +135,29 @@ public class WorkerBuilder internal constructor(private val store: JobStore, pri
             checkJobs(configs.map { it.name.value })
             checkTimes()
         }
-        val config = WorkerConfig(name, configs, lease, heartbeatEvery, pollEvery, rescueEvery, shutdownGrace, cancelGrace)
+        val config =
+            WorkerConfig(name, configs, lease, heartbeatEvery, pollEvery, rescueEvery, shutdownGrace, cancelGrace)
         val retentions = bound.mapNotNullTo(mutableSetOf(retention)) { it.type.retention }
-        return Worker(config, store, bound.associateBy { it.type.name.value }, observers.toList(), retentions, timeSource)
+        return Worker(
+            config, store,
+            bound.associateBy {
+                it.type.name.value
+            },
+            observers.toList(), retentions, timeSource,
+        )
     }
 
     private fun Problems.checkJobs(served: List<String>) {
         for ((name, same) in bound.groupBy { it.type.name.value }) {
-            rule(same.size == 1) { "job \"$name\" has ${same.size} handlers: ${same.joinToString { it.type.toString() }}" }
+            rule(same.size == 1) {
+                "job \"$name\" has ${same.size} handlers: ${same.joinToString { it.type.toString() }}"
+            }
             val type = same.first().type
-            rule(same.any { it.handler != null }) { "job \"$name\" has no handler in its declaration. Bind one with handle(…) instead of jobs(…)" }
+            rule(
+                same.any {
+                    it.handler != null
+                },
+            ) { "job \"$name\" has no handler in its declaration. Bind one with handle(…) instead of jobs(…)" }
             rule(type.queue.value in served || served.isEmpty()) {
                 "job \"$name\" waits in queue \"${type.queue}\", which this worker does not work.${didYouMean(type.queue.value, served)}"
             }
@@ -159,13 +187,18 @@ public class QueueBuilder internal constructor() {
     /**
      * How many more jobs are claimed ahead and wait in memory, for queues of many short jobs. Default: 0.
      *
-     * A job claimed ahead is kept from other workers while it waits, and a crash of this one counts as an attempt of it.
+     * A job claimed ahead is kept from other workers while it waits, and a crash of this one counts as an attempt of
+     * it.
      */
     public var prefetch: Int = WorkerConfig.Defaults.PREFETCH
 
     internal fun check(problems: Problems, queue: String) {
-        problems.rule(concurrency in 1..MAX_CONCURRENCY) { "queue \"$queue\": concurrency must be between 1 and $MAX_CONCURRENCY, but was $concurrency" }
-        problems.rule(prefetch in 0..MAX_PREFETCH) { "queue \"$queue\": prefetch must be between 0 and $MAX_PREFETCH, but was $prefetch" }
+        problems.rule(concurrency in 1..MAX_CONCURRENCY) {
+            "queue \"$queue\": concurrency must be between 1 and $MAX_CONCURRENCY, but was $concurrency"
+        }
+        problems.rule(prefetch in 0..MAX_PREFETCH) {
+            "queue \"$queue\": prefetch must be between 0 and $MAX_PREFETCH, but was $prefetch"
+        }
     }
 
     private companion object {
@@ -179,5 +212,8 @@ internal class BoundJob<A : Any, R>(val type: JobType<A, R>, val handler: JobHan
 
 /** A worker on a store of your own. `kittiwake.worker { }` is the usual way. */
 @KittiwakeSpi
-public fun worker(store: JobStore, retention: Retention = Retention.Default, configure: WorkerBuilder.() -> Unit): Worker =
-    WorkerBuilder(store, retention).apply(configure).build()
+public fun worker(
+    store: JobStore,
+    retention: Retention = Retention.Default,
+    configure: WorkerBuilder.() -> Unit,
+): Worker = WorkerBuilder(store, retention).apply(configure).build()

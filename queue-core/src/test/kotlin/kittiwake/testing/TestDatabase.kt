@@ -11,21 +11,23 @@ import java.util.concurrent.atomic.AtomicInteger
 import javax.sql.DataSource
 
 /**
- * The one database of a test JVM: the server at `KITTIWAKE_TEST_JDBC_URL`; else a container when `KITTIWAKE_TEST_CONTAINERS` is true; else
+ * The one database of a test JVM: the server at `KITTIWAKE_TEST_JDBC_URL`; else a container when
+ * `KITTIWAKE_TEST_CONTAINERS` is true; else
  * the embedded server, which needs nothing installed. Every spec takes a schema of its own.
  */
 object TestDatabase {
     private val schemas = AtomicInteger()
 
     val url: String by lazy {
-        System.getenv("KITTIWAKE_TEST_JDBC_URL") ?: if (System.getenv("KITTIWAKE_TEST_CONTAINERS") == "true") container() else embedded()
+        System.getenv("KITTIWAKE_TEST_JDBC_URL")
+            ?: if (System.getenv("KITTIWAKE_TEST_CONTAINERS") == "true") container() else embedded()
     }
 
     val dataSource: DataSource by lazy { PGSimpleDataSource().also { it.setURL(url) } }
 
     /** A queue in a schema that nobody else uses. */
-    fun kittiwake(configure: KittiwakeBuilder.() -> Unit = {}): Kittiwake =
-        Kittiwake.connect(dataSource) {
+    fun kittiwake(configure: KittiwakeBuilder.() -> Unit = {}): Kittiwake = Kittiwake
+        .connect(dataSource) {
             schema = freshSchema()
             configure()
         }.also { it.migrate() }
@@ -34,16 +36,18 @@ object TestDatabase {
 
     fun <T> connect(block: (Connection) -> T): T = dataSource.connection.use(block)
 
-    private fun embedded(): String =
-        EmbeddedPostgres.builder()
-            .setServerConfig("fsync", "on")
-            .setServerConfig("synchronous_commit", "on")
-            .setServerConfig("shared_buffers", "128MB")
-            .start()
-            .getJdbcUrl("postgres", "postgres")
+    private fun embedded(): String = EmbeddedPostgres
+        .builder()
+        .setServerConfig("fsync", "on")
+        .setServerConfig("synchronous_commit", "on")
+        .setServerConfig("shared_buffers", "128MB")
+        .start()
+        .getJdbcUrl("postgres", "postgres")
 
     private fun container(): String {
-        val image = DockerImageName.parse(System.getenv("KITTIWAKE_TEST_IMAGE") ?: "postgres:18-alpine").asCompatibleSubstituteFor("postgres")
+        val image = DockerImageName
+            .parse(System.getenv("KITTIWAKE_TEST_IMAGE") ?: "postgres:18-alpine")
+            .asCompatibleSubstituteFor("postgres")
         val container = PostgreSQLContainer(image).also { it.start() }
         return "${container.jdbcUrl}&user=${container.username}&password=${container.password}"
     }

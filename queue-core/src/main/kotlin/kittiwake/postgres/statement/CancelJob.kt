@@ -12,14 +12,16 @@ internal class CancelJob(schema: Schema, private val retention: Retention) {
     private val cancel = NamedSql(CANCEL_JOB, schema)
 
     /** True when there was such an unfinished job. */
-    fun execute(connection: Connection, id: JobId): Boolean =
-        cancel.query(connection, {
+    fun execute(connection: Connection, id: JobId): Boolean = cancel
+        .query(connection, {
             this["id"] = id.value
             this["keep_failed"] = maxOf(retention.failed, 1.days).inMicroseconds()
-        }) { it.getLong("id") }.isNotEmpty()
+        }) { it.getLong("id") }
+        .isNotEmpty()
 }
 
-// The job's row is the job: without it a claim drops the ticket, a completion is refused, a rescue passes it by. It is always kept for a day at
+// The job's row is the job: without it a claim drops the ticket, a completion is refused, a rescue passes it by. It is
+// always kept for a day at
 // least, for a worker that runs it asks the archive why it is gone. Indexes: job_pkey, attempt_pkey, scheduled_pkey.
 // language=PostgreSQL
 private const val CANCEL_JOB = """

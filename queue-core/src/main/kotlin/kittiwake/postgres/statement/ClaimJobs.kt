@@ -24,51 +24,66 @@ internal class ClaimJobs(schema: Schema) {
 
     class Result(val snapshot: Snapshot, val jobs: List<ClaimedJob>, val places: List<Place>)
 
-    fun execute(connection: Connection, worker: WorkerId, queue: QueueName, lease: Long, spans: List<Span>, limit: Int): Result {
+    fun execute(
+        connection: Connection,
+        worker: WorkerId,
+        queue: QueueName,
+        lease: Long,
+        spans: List<Span>,
+        limit: Int,
+    ): Result {
         var snapshot = ""
         val taken =
-            claim.query(connection, {
-                this["worker"] = UUID.fromString(worker.value)
-                this["queue"] = queue.value
-                this["lease"] = lease
-                this["limit"] = limit
-                array("after_lanes", "int4", spans.map { it.afterLane })
-                array("after_ranks", "int8", spans.map { it.afterRank })
-                array("after_jobs", "int8", spans.map { it.afterJob })
-                array("until_lanes", "int4", spans.map { it.untilLane })
-                array("until_ranks", "int8", spans.map { it.untilRank })
-            }) { row ->
-                snapshot = row.getString("snapshot")
-                row.longOrNull("job_id")?.let { id ->
-                    Place(row.getInt("lane"), row.getLong("rank"), id) to row.getString("name")?.let { claimedJob(row, id, queue, lease, worker) }
-                }
-            }.filterNotNull().sortedWith(compareBy({ it.first.lane }, { it.first.rank }, { it.first.job }))
+            claim
+                .query(connection, {
+                    this["worker"] = UUID.fromString(worker.value)
+                    this["queue"] = queue.value
+                    this["lease"] = lease
+                    this["limit"] = limit
+                    array("after_lanes", "int4", spans.map { it.afterLane })
+                    array("after_ranks", "int8", spans.map { it.afterRank })
+                    array("after_jobs", "int8", spans.map { it.afterJob })
+                    array("until_lanes", "int4", spans.map { it.untilLane })
+                    array("until_ranks", "int8", spans.map { it.untilRank })
+                }) { row ->
+                    snapshot = row.getString("snapshot")
+                    row.longOrNull("job_id")?.let { id ->
+                        Place(row.getInt("lane"), row.getLong("rank"), id) to
+                            row.getString("name")?.let { claimedJob(row, id, queue, lease, worker) }
+                    }
+                }.filterNotNull()
+                .sortedWith(compareBy({ it.first.lane }, { it.first.rank }, { it.first.job }))
         return Result(Snapshot.parse(snapshot), taken.mapNotNull { it.second }, taken.map { it.first })
     }
 
-    private fun claimedJob(row: ResultSet, id: Long, queue: QueueName, lease: Long, worker: WorkerId) =
-        ClaimedJob(
-            id = JobId(id),
-            lease = lease,
-            worker = worker,
-            attempt = row.getInt("attempt"),
-            name = row.getString("name"),
-            queue = queue,
-            priority = row.getInt("priority"),
-            args = row.getString("args"),
-            maxAttempts = row.getInt("max_attempts"),
-            enqueuedAt = row.instant("enqueued_at"),
-            parent = row.longOrNull("parent_id")?.let(::JobId),
-            metadata = row.getString("metadata"),
-        )
+    private fun claimedJob(row: ResultSet, id: Long, queue: QueueName, lease: Long, worker: WorkerId) = ClaimedJob(
+        id = JobId(id),
+        lease = lease,
+        worker = worker,
+        attempt = row.getInt("attempt"),
+        name = row.getString("name"),
+        queue = queue,
+        priority = row.getInt("priority"),
+        args = row.getString("args"),
+        maxAttempts = row.getInt("max_attempts"),
+        enqueuedAt = row.instant("enqueued_at"),
+        parent = row.longOrNull("parent_id")?.let(::JobId),
+        metadata = row.getString("metadata"),
+    )
 }
 
-internal fun ResultSet.instant(column: String): Instant = getObject(column, OffsetDateTime::class.java).toInstant().toKotlinInstant()
+internal fun ResultSet.instant(column: String): Instant = getObject(column, OffsetDateTime::class.java)
+    .toInstant()
+    .toKotlinInstant()
 
-internal fun ResultSet.instantOrNull(column: String): Instant? = getObject(column, OffsetDateTime::class.java)?.toInstant()?.toKotlinInstant()
+internal fun ResultSet.instantOrNull(column: String): Instant? = getObject(column, OffsetDateTime::class.java)
+    ?.toInstant()
+    ?.toKotlinInstant()
 
-// Takes up to :limit ready tickets from the spans, in the order of the index: highest priority first, then by expected time, then by the
-// transaction that enqueued. Skips tickets that rivals are taking. The outer limit stops the nested loop, so no more are locked than taken.
+// Takes up to :limit ready tickets from the spans, in the order of the index: highest priority first, then by expected
+// time, then by the
+// transaction that enqueued. Skips tickets that rivals are taking. The outer limit stops the nested loop, so no more
+// are locked than taken.
 // A ticket whose job is gone was cancelled: it is taken out and goes nowhere. The worker must live. Index: ready_pkey.
 // language=PostgreSQL
 private const val CLAIM_JOBS = """

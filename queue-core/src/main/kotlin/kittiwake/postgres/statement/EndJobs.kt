@@ -10,7 +10,10 @@ import kittiwake.store.Completion
 import java.sql.Connection
 import java.util.UUID
 
-/** Ends jobs: their rows leave `job` and come to the archive, in one statement that takes effect only for jobs this worker still holds. */
+/**
+ * Ends jobs: their rows leave `job` and come to the archive, in one statement that takes effect only for jobs this
+ * worker still holds.
+ */
 @OptIn(KittiwakeSpi::class)
 internal class EndJobs(schema: Schema, private val retention: Retention) {
     private val end = NamedSql(END_JOBS, schema)
@@ -18,30 +21,41 @@ internal class EndJobs(schema: Schema, private val retention: Retention) {
     /**
      * Returns the jobs that were ended. [emptied] names the leases of which nothing is left after this.
      *
-     * With a [marker] it also demands that the transaction is still the one that set it: the fence of transactional handlers.
+     * With a [marker] it also demands that the transaction is still the one that set it: the fence of transactional
+     * handlers.
      */
-    fun execute(connection: Connection, worker: WorkerId, jobs: List<Completion.End>, emptied: Set<Long>, marker: String? = null): Set<JobId> {
+    fun execute(
+        connection: Connection,
+        worker: WorkerId,
+        jobs: List<Completion.End>,
+        emptied: Set<Long>,
+        marker: String? = null,
+    ): Set<JobId> {
         val written = jobs.filterNot { it is Completion.Settled }
-        return end.query(connection, {
-            this["worker"] = UUID.fromString(worker.value)
-            this["marker"] = marker
-            array("emptied", "int8", emptied.toList())
-            array("kept", "int8", written.map { it.claim.lease }.distinct() - emptied)
-            array("job_ids", "int8", written.map { it.claim.id.value })
-            array("leases", "int8", written.map { it.claim.lease })
-            array("attempts", "int4", written.map { it.claim.attempt })
-            array("endings", "text", written.map { if (it is Completion.Succeeded) "completed" else "discarded" })
-            array("results", "text", written.map { (it as? Completion.Succeeded)?.result })
-            array("errors", "text", written.map { (it as? Completion.Discarded)?.error })
-            array("took", "int8", written.map { it.took.inWholeMicroseconds })
-            this["keep_completed"] = retention.completedMicroseconds
-            this["keep_failed"] = retention.failedMicroseconds
-        }) { JobId(it.getLong("id")) }.toSet()
+        return end
+            .query(connection, {
+                this["worker"] = UUID.fromString(worker.value)
+                this["marker"] = marker
+                array("emptied", "int8", emptied.toList())
+                array("kept", "int8", written.map { it.claim.lease }.distinct() - emptied)
+                array("job_ids", "int8", written.map { it.claim.id.value })
+                array("leases", "int8", written.map { it.claim.lease })
+                array("attempts", "int4", written.map { it.claim.attempt })
+                array("endings", "text", written.map { if (it is Completion.Succeeded) "completed" else "discarded" })
+                array("results", "text", written.map { (it as? Completion.Succeeded)?.result })
+                array("errors", "text", written.map { (it as? Completion.Discarded)?.error })
+                array("took", "int8", written.map { it.took.inWholeMicroseconds })
+                this["keep_completed"] = retention.completedMicroseconds
+                this["keep_failed"] = retention.failedMicroseconds
+            }) { JobId(it.getLong("id")) }
+            .toSet()
     }
 }
 
-// Ends the given jobs that are in a lease of :worker: job rows go, archive rows come, past attempts move with them. Leases named as emptied
-// go in the same statement; the others are locked against rescue. When a marker is given, the transaction must be the one that set it.
+// Ends the given jobs that are in a lease of :worker: job rows go, archive rows come, past attempts move with them.
+// Leases named as emptied
+// go in the same statement; the others are locked against rescue. When a marker is given, the transaction must be the
+// one that set it.
 // Indexes: lease_pkey, job_pkey, attempt_pkey.
 // language=PostgreSQL
 private const val END_JOBS = """

@@ -22,13 +22,29 @@ import kotlin.time.Instant
 internal class FindJob(schema: Schema) {
     private val find = NamedSql(FIND_JOB, schema)
 
-    fun execute(connection: Connection, id: JobId): JobSnapshot? = find.query(connection, { this["id"] = id.value }, ::snapshot).firstOrNull()
+    fun execute(connection: Connection, id: JobId): JobSnapshot? = find
+        .query(connection, { this["id"] = id.value }, ::snapshot)
+        .firstOrNull()
 
     private fun snapshot(row: ResultSet): JobSnapshot {
-        val failures = row.getString("failures")?.let { Json.decodeFromString<List<Past>>(it) }.orEmpty().map { it.toFailure() }
+        val failures = row.getString("failures")?.let { Json.decodeFromString<List<Past>>(it) }.orEmpty().map {
+            it
+                .toFailure()
+        }
         val state = state(row)
         val attempts = row.getInt("attempt")
-        val last = row.getString("error")?.takeIf { state is JobState.Ended }?.let { AttemptFailure(attempts, (state as JobState.Ended).at, it) }
+        val last = row
+            .getString("error")
+            ?.takeIf {
+                state is JobState.Ended
+            }?.let {
+                AttemptFailure(
+                    attempts,
+                    (state as JobState.Ended)
+                        .at,
+                    it,
+                )
+            }
         return JobSnapshot(
             id = JobId(row.getLong("id")),
             name = JobName(row.getString("name")),
@@ -48,7 +64,10 @@ internal class FindJob(schema: Schema) {
 
     private fun state(row: ResultSet): JobState {
         row.getString("ending")?.let { return JobState.Ended(Ending.valueOf(it.uppercase()), row.instant("ended_at")) }
-        row.getString("worker_id")?.let { return JobState.Running(WorkerId(it), row.getInt("attempt"), row.instant("claimed_at")) }
+        row.getString("worker_id")?.let {
+            return JobState
+                .Running(WorkerId(it), row.getInt("attempt"), row.instant("claimed_at"))
+        }
         return row.instantOrNull("due_at")?.let { JobState.Scheduled(it) } ?: JobState.Ready
     }
 

@@ -14,17 +14,20 @@ internal class GiveBack(schema: Schema) {
     fun leave(connection: Connection, worker: WorkerId): Long = execute(connection, worker, emptyList(), all = true)
 
     /** What one of [leases] holds: claims whose answer was lost on the way. */
-    fun release(connection: Connection, worker: WorkerId, leases: List<Long>): Long = execute(connection, worker, leases, all = false)
+    fun release(connection: Connection, worker: WorkerId, leases: List<Long>): Long =
+        execute(connection, worker, leases, all = false)
 
-    private fun execute(connection: Connection, worker: WorkerId, leases: List<Long>, all: Boolean): Long =
-        giveBack.query(connection, {
+    private fun execute(connection: Connection, worker: WorkerId, leases: List<Long>, all: Boolean): Long = giveBack
+        .query(connection, {
             this["worker"] = UUID.fromString(worker.value)
             this["all"] = all
             array("leases", "int8", leases)
-        }) { it.getLong("given_back") }.single()
+        }) { it.getLong("given_back") }
+        .single()
 }
 
-// Leases of :worker go, their tickets return to ready as if they had not been claimed. A worker that leaves is kept as ended for a while,
+// Leases of :worker go, their tickets return to ready as if they had not been claimed. A worker that leaves is kept as
+// ended for a while,
 // so that nothing of it which is still under way stays claimed. Indexes: lease_worker_idx, job_pkey.
 // language=PostgreSQL
 private const val GIVE_BACK = """

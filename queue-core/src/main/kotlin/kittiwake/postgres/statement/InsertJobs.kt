@@ -14,21 +14,26 @@ import kotlin.time.Duration
 /**
  * Stores jobs and their tickets, one statement for any number of them, in whatever transaction [Connection] is in.
  *
- * Arrays rather than a batch: `unnest` returns ids, keeps `on conflict` and one prepared statement, and ties with COPY at 1,000 rows.
+ * Arrays rather than a batch: `unnest` returns ids, keeps `on conflict` and one prepared statement, and ties with COPY
+ * at 1,000 rows.
  */
 @OptIn(KittiwakeSpi::class)
 internal class InsertJobs(schema: Schema) {
     private val insert = NamedSql(INSERT_JOBS, schema)
     private val find = NamedSql(FIND_BY_KEY, schema)
 
-    /** With [wake] a sleeping worker is told when the transaction commits; without, the caller does that after the commit. */
+    /**
+     * With [wake] a sleeping worker is told when the transaction commits; without, the caller does that after the
+     * commit.
+     */
     fun execute(connection: Connection, jobs: List<NewJob>, wake: Boolean): List<Inserted> {
         val answers = arrayOfNulls<Inserted>(jobs.size)
         var left = jobs.indices.toList()
         while (left.isNotEmpty()) {
             val ids = insert(connection, left.map(jobs::get), wake)
             left.forEachIndexed { i, job -> ids[i]?.let { answers[job] = Inserted(JobId(it), isNew = true) } }
-            // The rest met an unfinished job with their key. It may end between the two statements: then there is room to insert again.
+            // The rest met an unfinished job with their key. It may end between the two statements: then there is room
+            // to insert again.
             left = left.filter { answers[it] == null }
             for (i in left) find(connection, jobs[i])?.let { answers[i] = Inserted(JobId(it), isNew = false) }
             left = left.filter { answers[it] == null }
@@ -54,11 +59,12 @@ internal class InsertJobs(schema: Schema) {
             this["wake"] = wake
         }) { row -> row.longOrNull("id") }
 
-    private fun find(connection: Connection, job: NewJob): Long? =
-        find.query(connection, {
+    private fun find(connection: Connection, job: NewJob): Long? = find
+        .query(connection, {
             this["name"] = job.name.value
             this["unique_key"] = job.uniqueKey
-        }) { it.getLong("id") }.firstOrNull()
+        }) { it.getLong("id") }
+        .firstOrNull()
 }
 
 /** For ever is a millennium: intervals of older servers have no infinity. */
@@ -71,7 +77,8 @@ internal val Retention.failedMicroseconds: Long get() = failed.inMicroseconds()
 
 internal fun ResultSet.longOrNull(column: String): Long? = getLong(column).takeUnless { wasNull() }
 
-// Stores jobs in the order given, and their tickets: in ready, or in scheduled while they are not due. Conflicts come back without an id.
+// Stores jobs in the order given, and their tickets: in ready, or in scheduled while they are not due. Conflicts come
+// back without an id.
 // Sorted by key, so that two transactions that store the same keys wait for each other in one order.
 // language=PostgreSQL
 private const val INSERT_JOBS = """

@@ -13,14 +13,16 @@ import kotlin.time.Duration.Companion.microseconds
 internal class PromoteJobs(schema: Schema) {
     private val promote = NamedSql(PROMOTE_JOBS, schema)
 
-    fun execute(connection: Connection, queue: QueueName, limit: Int): Promotion =
-        promote.query(connection, {
+    fun execute(connection: Connection, queue: QueueName, limit: Int): Promotion = promote
+        .query(connection, {
             this["queue"] = queue.value
             this["limit"] = limit
-        }) { Promotion(it.getInt("moved"), it.longOrNull("next_due_in")?.microseconds) }.single()
+        }) { Promotion(it.getInt("moved"), it.longOrNull("next_due_in")?.microseconds) }
+        .single()
 }
 
-// Moves up to :limit due tickets from scheduled to ready, and says when the next one is due. It joins its lane at the end: a job that waited
+// Moves up to :limit due tickets from scheduled to ready, and says when the next one is due. It joins its lane at the
+// end: a job that waited
 // for its time is not served before those that waited in the queue. Index: scheduled_due_idx.
 // language=PostgreSQL
 private const val PROMOTE_JOBS = """

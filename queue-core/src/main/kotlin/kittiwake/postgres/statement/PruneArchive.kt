@@ -13,7 +13,10 @@ internal class PruneArchive(schema: Schema) {
     private val prune = NamedSql(PRUNE_ARCHIVE, schema)
 
     fun execute(connection: Connection, retentions: Set<Retention>): Int {
-        val kept = retentions.flatMap { listOf(it.completed, it.failed) }.filter { it.isPositive() && it <= PARTITIONED }.distinct()
+        val kept = retentions
+            .flatMap { listOf(it.completed, it.failed) }
+            .filter { it.isPositive() && it <= PARTITIONED }
+            .distinct()
         prepare.query(connection, { array("days", "int4", kept.flatMap(::daysAhead).distinct()) }) {}
         return prune.query(connection, { this["at_most"] = AT_MOST }) { it.getInt("forgotten") }.single()
     }

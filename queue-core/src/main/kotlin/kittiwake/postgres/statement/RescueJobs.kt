@@ -23,7 +23,12 @@ internal class RescueJobs(schema: Schema, private val retention: Retention) {
                 this["limit"] = limit
                 this["keep_failed"] = retention.failedMicroseconds
             }) {
-                Rescued(JobId(it.getLong("job_id")), it.getString("name"), QueueName(it.getString("queue")), it.getInt("attempt"), it.getBoolean("used_up"))
+                Rescued(
+                    JobId(it.getLong("job_id")), it.getString("name"), QueueName(it.getString("queue")),
+                    it
+                        .getInt("attempt"),
+                    it.getBoolean("used_up"),
+                )
             }
         forget.query(connection, { this["after"] = (silentFor * FORGOTTEN_AFTER_LEASES).inWholeMicroseconds }) {}
         return rescued
@@ -35,8 +40,10 @@ internal class RescueJobs(schema: Schema, private val retention: Retention) {
     }
 }
 
-// Takes up to :limit leases of workers that have been silent for so long, re-checked under their locks: the worker is ended first, and a
-// worker that beats in this moment is left alone. After a start of the server everybody gets that time to speak first. The attempt counts;
+// Takes up to :limit leases of workers that have been silent for so long, re-checked under their locks: the worker is
+// ended first, and a
+// worker that beats in this moment is left alone. After a start of the server everybody gets that time to speak first.
+// The attempt counts;
 // jobs whose attempts are used up are discarded. Indexes: worker_pkey, lease_worker_idx, job_pkey.
 // language=PostgreSQL
 private const val RESCUE_JOBS = """

@@ -10,14 +10,22 @@ import java.sql.Connection
 import java.util.UUID
 import kotlin.time.Duration
 
-/** Puts jobs back to run again: their tickets leave the lease for `scheduled`, or for `ready` when there is nothing to wait for. */
+/**
+ * Puts jobs back to run again: their tickets leave the lease for `scheduled`, or for `ready` when there is nothing to
+ * wait for.
+ */
 @OptIn(KittiwakeSpi::class)
 internal class ReturnJobs(schema: Schema) {
     private val putBack = NamedSql(RETURN_JOBS, schema)
 
     /** Returns the jobs that were put back. [emptied] names the leases of which nothing is left after this. */
-    fun execute(connection: Connection, worker: WorkerId, jobs: List<Completion.Return>, emptied: Set<Long>): Set<JobId> =
-        putBack.query(connection, {
+    fun execute(
+        connection: Connection,
+        worker: WorkerId,
+        jobs: List<Completion.Return>,
+        emptied: Set<Long>,
+    ): Set<JobId> = putBack
+        .query(connection, {
             this["worker"] = UUID.fromString(worker.value)
             array("touched", "int8", jobs.map { it.claim.lease }.distinct())
             array("emptied", "int8", emptied.toList())
@@ -27,7 +35,8 @@ internal class ReturnJobs(schema: Schema) {
             array("delays", "int8", jobs.map { it.delay.inWholeMicroseconds })
             array("errors", "text", jobs.map { (it as? Completion.Failed)?.error })
             array("took", "int8", jobs.map { it.took.inWholeMicroseconds })
-        }) { JobId(it.getLong("job_id")) }.toSet()
+        }) { JobId(it.getLong("job_id")) }
+        .toSet()
 
     private val Completion.Return.delay: Duration
         get() =
@@ -38,7 +47,8 @@ internal class ReturnJobs(schema: Schema) {
             }
 }
 
-// Moves the tickets of the given jobs out of leases of :worker, with the attempts made so far, and keeps what failed. A job that was
+// Moves the tickets of the given jobs out of leases of :worker, with the attempts made so far, and keeps what failed. A
+// job that was
 // cancelled meanwhile has no row any more and stays out. Indexes: lease_pkey, job_pkey.
 // language=PostgreSQL
 private const val RETURN_JOBS = """

@@ -35,8 +35,8 @@ internal class JoinWorkers(schema: Schema) {
 internal class Beat(schema: Schema) {
     private val beat = NamedSql(BEAT, schema)
 
-    fun execute(connection: Connection, worker: WorkerId, running: Set<JobId>): Pulse =
-        beat.query(connection, {
+    fun execute(connection: Connection, worker: WorkerId, running: Set<JobId>): Pulse = beat
+        .query(connection, {
             this["worker"] = UUID.fromString(worker.value)
             array("running", "int8", running.map { it.value })
         }) { row ->
@@ -60,11 +60,12 @@ internal class StopWorker(schema: Schema) {
 internal class TakeTurn(schema: Schema) {
     private val takeTurn = NamedSql(TAKE_TURN, schema)
 
-    fun execute(connection: Connection, task: String, everyMicroseconds: Long): Boolean =
-        takeTurn.query(connection, {
+    fun execute(connection: Connection, task: String, everyMicroseconds: Long): Boolean = takeTurn
+        .query(connection, {
             this["task"] = task
             this["every"] = everyMicroseconds
-        }) { it.getString("task") }.isNotEmpty()
+        }) { it.getString("task") }
+        .isNotEmpty()
 }
 
 // language=PostgreSQL
@@ -76,7 +77,8 @@ on conflict (id) do nothing
 returning id
 """
 
-// Keeps all claims of :worker, unless it has been given up for dead. Of its running jobs it asks only those whose row is gone: somebody
+// Keeps all claims of :worker, unless it has been given up for dead. Of its running jobs it asks only those whose row
+// is gone: somebody
 // cancelled them, or their completion was written a moment ago. Indexes: worker_pkey, job_pkey, archive_id_idx.
 // language=PostgreSQL
 private const val BEAT = """

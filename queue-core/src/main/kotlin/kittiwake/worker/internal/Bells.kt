@@ -5,7 +5,10 @@ import kotlinx.coroutines.channels.Channel
 import kotlinx.coroutines.withTimeoutOrNull
 import kotlin.time.Duration
 
-/** One bell a queue: rung by whoever heard of news, answered by the queue's claim loop. Rung twice before an answer is rung once. */
+/**
+ * One bell a queue: rung by whoever heard of news, answered by the queue's claim loop. Rung twice before an answer is
+ * rung once.
+ */
 internal class Bells(queues: Collection<QueueName>) {
     private val bells = queues.associateWith { Channel<Unit>(Channel.CONFLATED) }
 
@@ -15,5 +18,6 @@ internal class Bells(queues: Collection<QueueName>) {
     }
 
     /** Returns when the bell of [queue] has rung since the last answer, or after [timeout]. True if it rang. */
-    suspend fun await(queue: QueueName, timeout: Duration): Boolean = withTimeoutOrNull(timeout) { bells.getValue(queue).receive() } != null
+    suspend fun await(queue: QueueName, timeout: Duration): Boolean =
+        withTimeoutOrNull(timeout) { bells.getValue(queue).receive() } != null
 }

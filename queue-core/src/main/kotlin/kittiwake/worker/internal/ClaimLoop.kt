@@ -19,7 +19,8 @@ import kotlin.time.TimeMark
 import kotlin.time.TimeSource
 
 /**
- * Keeps the slots of one queue filled: claims while there are jobs, promotes those that fall due, and sleeps when there is nothing to do
+ * Keeps the slots of one queue filled: claims while there are jobs, promotes those that fall due, and sleeps when there
+ * is nothing to do
  * until the bell rings, the next job is due, or it is time to poll.
  */
 @OptIn(KittiwakeSpi::class)
@@ -38,28 +39,27 @@ internal class ClaimLoop(
     private var fullClaims = 0
     private var nextDue: TimeMark = time.markNow()
 
-    suspend fun run(): Nothing =
-        forever("Claiming from queue \"${queue.name}\"", log) {
-            val room = awaitRoom()
-            if (nextDue.hasPassedNow()) promoteDue()
-            if (claim(room) == room) becomeBusy() else rest()
-        }
+    suspend fun run(): Nothing = forever("Claiming from queue \"${queue.name}\"", log) {
+        val room = awaitRoom()
+        if (nextDue.hasPassedNow()) promoteDue()
+        if (claim(room) == room) becomeBusy() else rest()
+    }
 
-    /** A claim is a resource: from its commit to its hand-over nothing may come between, not even our own cancellation. */
-    private suspend fun claim(room: Int): Int =
-        withContext(NonCancellable) {
-            val claimed = store.claim(worker, queue.name, room)
-            if (claimed.isNotEmpty()) log.debug("Claimed {} of {} from queue \"{}\"", claimed.size, room, queue.name)
-            slots.take(claimed).forEach(start)
-            claimed.size
-        }
+    /**
+     * A claim is a resource: from its commit to its hand-over nothing may come between, not even our own cancellation.
+     */
+    private suspend fun claim(room: Int): Int = withContext(NonCancellable) {
+        val claimed = store.claim(worker, queue.name, room)
+        if (claimed.isNotEmpty()) log.debug("Claimed {} of {} from queue \"{}\"", claimed.size, room, queue.name)
+        slots.take(claimed).forEach(start)
+        claimed.size
+    }
 
     /** While all places are taken for long nobody needs to signal. */
-    private suspend fun awaitRoom(): Int =
-        withTimeoutOrNull(SATURATED) { slots.awaitRoom() } ?: run {
-            stopListening()
-            slots.awaitRoom()
-        }
+    private suspend fun awaitRoom(): Int = withTimeoutOrNull(SATURATED) { slots.awaitRoom() } ?: run {
+        stopListening()
+        slots.awaitRoom()
+    }
 
     private suspend fun becomeBusy() {
         if (++fullClaims >= BUSY_AFTER) stopListening()
@@ -70,7 +70,10 @@ internal class ClaimLoop(
         announced = false
     }
 
-    /** The queue has nothing more. Who is about to sleep says so first and looks once more: what is enqueued from now on rings the bell. */
+    /**
+     * The queue has nothing more. Who is about to sleep says so first and looks once more: what is enqueued from now on
+     * rings the bell.
+     */
     private suspend fun rest() {
         fullClaims = 0
         if (!announced) {

@@ -19,9 +19,11 @@ import kotlin.time.Duration
 import kotlin.time.TimeSource
 
 /**
- * Writes completions in batches, in the order in which they came. The channel is bounded: a slow database slows the handlers, not the heap.
+ * Writes completions in batches, in the order in which they came. The channel is bounded: a slow database slows the
+ * handlers, not the heap.
  *
- * A batch that cannot be written is tried again until [giveUpAfter] has passed; then the worker must take a new id, so that its claims
+ * A batch that cannot be written is tried again until [giveUpAfter] has passed; then the worker must take a new id, so
+ * that its claims
  * are taken back rather than kept by a process that can never finish them.
  */
 @OptIn(KittiwakeSpi::class)

@@ -23,7 +23,10 @@ private class BoundedWriter : Writer() {
     val text = StringBuilder()
 
     override fun write(buffer: CharArray, offset: Int, length: Int) {
-        text.appendRange(buffer, offset, offset + length.coerceIn(0, (MAX_ERROR_CHARACTERS + 1 - text.length).coerceAtLeast(0)))
+        text.appendRange(
+            buffer, offset,
+            offset + length.coerceIn(0, (MAX_ERROR_CHARACTERS + 1 - text.length).coerceAtLeast(0)),
+        )
     }
 
     override fun flush() = Unit

@@ -24,7 +24,10 @@ internal class Heartbeat(
     private val onStopRequested: () -> Unit,
     private val onLost: () -> Unit,
 ) {
-    /** Since when the store has answered without fail. A rescuer needs a lease of this: others could not beat either while it could not. */
+    /**
+     * Since when the store has answered without fail. A rescuer needs a lease of this: others could not beat either
+     * while it could not.
+     */
     @Volatile
     var healthySince: TimeMark = time.markNow()
         private set

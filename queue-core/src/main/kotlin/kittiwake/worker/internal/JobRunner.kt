@@ -4,7 +4,6 @@ import kittiwake.ArgsDecodingException
 import kittiwake.KittiwakeSpi
 import kittiwake.UnknownJobException
 import kittiwake.internal.CurrentJob
-import kittiwake.internal.checkArgs
 import kittiwake.job.After
 import kittiwake.job.ClaimedJob
 import kittiwake.job.Failure
@@ -14,6 +13,7 @@ import kittiwake.job.JobType
 import kittiwake.job.Outcome
 import kittiwake.job.RetryDecision
 import kittiwake.job.RetryPolicy
+import kittiwake.job.storedText
 import kittiwake.store.Completion
 import kittiwake.store.Completion.Settled.Reason
 import kittiwake.worker.BoundJob
@@ -31,7 +31,8 @@ import kotlin.time.Duration.Companion.minutes
 import kotlin.time.TimeSource
 
 /**
- * Runs one claimed job and says how it ended. It is total: every ending of a handler, any throwable included, becomes one [Completion],
+ * Runs one claimed job and says how it ended. It is total: every ending of a handler, any throwable included, becomes
+ * one [Completion],
  * or null when the job is no longer ours to write about.
  */
 @OptIn(KittiwakeSpi::class)
@@ -119,9 +120,7 @@ internal class JobRunner(
 
         private fun succeeded(result: R, took: Duration): Completion =
             try {
-                val text = type.result.encode(result)
-                checkArgs(text)
-                Completion.Succeeded(claim, took, text.ifEmpty { null })
+                Completion.Succeeded(claim, took, type.result.storedText(result))
             } catch (e: Exception) {
                 afterFailure(IllegalStateException("The result of job \"${claim.name}\" cannot be stored: ${e.message}", e), took)
             }

@@ -6,7 +6,8 @@ import kittiwake.worker.CLAIM_BATCH
 import kotlinx.coroutines.channels.Channel
 
 /**
- * The places of one queue: so many jobs run, so many more wait claimed in memory. A claim asks for as many as there is room for.
+ * The places of one queue: so many jobs run, so many more wait claimed in memory. A claim asks for as many as there is
+ * room for.
  *
  * Room is made in bulk: with a prefetch, not before half of it is used up, so that claims stay large.
  */
@@ -17,10 +18,15 @@ internal class Slots(private val concurrency: Int, private val prefetch: Int) {
     private val left = Channel<Unit>(Channel.CONFLATED)
 
     /** How many may be claimed now, or zero. */
-    fun room(): Int =
-        synchronized(this) {
-            if (waiting.size > prefetch / 2) 0 else (concurrency + prefetch - running - waiting.size).coerceIn(0, CLAIM_BATCH)
+    fun room(): Int = synchronized(this) {
+        if (waiting.size >
+            prefetch / 2
+        ) {
+            0
+        } else {
+            (concurrency + prefetch - running - waiting.size).coerceIn(0, CLAIM_BATCH)
         }
+    }
 
     /** Suspends until at least one may be claimed. */
     suspend fun awaitRoom(): Int {
@@ -31,11 +37,12 @@ internal class Slots(private val concurrency: Int, private val prefetch: Int) {
     }
 
     /** Takes [jobs] in, and returns those to start now. */
-    fun take(jobs: List<ClaimedJob>): List<ClaimedJob> =
-        synchronized(this) {
-            waiting += jobs
-            List((concurrency - running).coerceIn(0, waiting.size)) { waiting.removeFirst() }.also { running += it.size }
-        }
+    fun take(jobs: List<ClaimedJob>): List<ClaimedJob> = synchronized(this) {
+        waiting += jobs
+        List((concurrency - running).coerceIn(0, waiting.size)) {
+            waiting.removeFirst()
+        }.also { running += it.size }
+    }
 
     /** A job has ended: its place goes to the next that waits, or becomes free. */
     fun next(): ClaimedJob? {

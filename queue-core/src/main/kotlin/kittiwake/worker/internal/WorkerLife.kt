@@ -32,9 +32,11 @@ import kotlin.time.Duration
 import kotlin.time.TimeSource
 
 /**
- * One life of a worker, under one id: from joining to leaving, or to the moment it learns that it was given up for dead.
+ * One life of a worker, under one id: from joining to leaving, or to the moment it learns that it was given up for
+ * dead.
  *
- * Two scopes: *intake* (wake-ups, claim loops, upkeep) dies at once when the caller cancels; *work* (handlers) outlives it, and the
+ * Two scopes: *intake* (wake-ups, claim loops, upkeep) dies at once when the caller cancels; *work* (handlers) outlives
+ * it, and the
  * completer and the heartbeat outlive the work. So shutdown runs down the pipeline in flow order.
  */
 @OptIn(KittiwakeSpi::class)
@@ -72,7 +74,9 @@ internal class WorkerLife(
     /** Lives until the caller cancels it, somebody stops it, or it is given up for dead. */
     suspend fun live(): End {
         join()
-        val surroundings = currentCoroutineContext().minusKey(Job) + CoroutineExceptionHandler { _, e -> ended.completeExceptionally(e) }
+        val surroundings =
+            currentCoroutineContext().minusKey(Job) +
+                CoroutineExceptionHandler { _, e -> ended.completeExceptionally(e) }
         val work = CoroutineScope(surroundings + SupervisorJob())
         val records = CoroutineScope(surroundings + SupervisorJob())
         val completing = records.launch(store.engine) { completer.run() }
@@ -104,18 +108,23 @@ internal class WorkerLife(
         }
     }
 
-    private suspend fun takeIn(work: CoroutineScope): Unit =
-        coroutineScope {
-            val wakeups = store.wakeups(config.queues.mapTo(mutableSetOf()) { it.name })
-            launch { wakeups.listen(bells::ring) }
-            launch { Upkeep(store, config.lease, config.rescueEvery, retentions, { heartbeat.healthySince }, telling::rescued).run() }
-            for (queue in config.queues) {
-                val slots = slots.getValue(queue.name)
-                launch {
-                    ClaimLoop(queue, id, store, slots, wakeups, bells, config.pollEvery, time) { work.start(it, slots) }.run()
-                }
+    private suspend fun takeIn(work: CoroutineScope): Unit = coroutineScope {
+        val wakeups = store.wakeups(config.queues.mapTo(mutableSetOf()) { it.name })
+        launch { wakeups.listen(bells::ring) }
+        launch {
+            Upkeep(store, config.lease, config.rescueEvery, retentions, {
+                heartbeat.healthySince
+            }, telling::rescued)
+                .run()
+        }
+        for (queue in config.queues) {
+            val slots = slots.getValue(queue.name)
+            launch {
+                ClaimLoop(queue, id, store, slots, wakeups, bells, config.pollEvery, time) { work.start(it, slots) }
+                    .run()
             }
         }
+    }
 
     /** Runs [first], and then in the same coroutine whatever waited for its place. */
     private fun CoroutineScope.start(first: ClaimedJob, slots: Slots) {

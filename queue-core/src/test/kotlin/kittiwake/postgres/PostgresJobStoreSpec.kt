@@ -1,0 +1,12 @@
+package kittiwake.postgres
+
+import io.kotest.core.spec.style.FunSpec
+import kittiwake.KittiwakeSpi
+import kittiwake.testing.TestDatabase
+import kittiwake.testing.jobStoreContract
+
+@OptIn(KittiwakeSpi::class)
+class PostgresJobStoreSpec :
+    FunSpec({
+        include(jobStoreContract { autoClose(TestDatabase.kittiwake()).store })
+    })

@@ -1,0 +1,7 @@
+package kittiwake.testing
+
+import io.kotest.core.spec.style.FunSpec
+import kittiwake.KittiwakeSpi
+
+@OptIn(KittiwakeSpi::class)
+class InMemoryJobStoreSpec : FunSpec({ include(jobStoreContract { InMemoryJobStore() }) })

@@ -1,0 +1,85 @@
+package kittiwake.exposed
+
+import kittiwake.KittiwakeSpi
+import kittiwake.job.HandlerBinding
+import kittiwake.job.JobScope
+import kittiwake.job.JobType
+import kittiwake.job.Outcome
+import kittiwake.job.onBlockingThread
+import kittiwake.worker.WorkerBuilder
+import org.jetbrains.exposed.v1.jdbc.Database
+import org.jetbrains.exposed.v1.jdbc.JdbcTransaction
+import org.jetbrains.exposed.v1.jdbc.transactions.transaction
+import java.sql.Connection
+import kotlin.time.TimeSource
+
+/**
+ * The form for handlers whose effects are rows of [db]: the block's writes, the jobs it enqueues and the completion of
+ * its job are one
+ * commit, or nothing is. So they happen once, whatever crashes, pauses or loses its connection.
+ *
+ * ```
+ * handleInTransaction(db) { args ->
+ *     Thumbnails.insert { it[imageId] = args.imageId }
+ *     publish.enqueue(PublishArgs(args.imageId))
+ * }
+ * ```
+ * The block runs on a thread that may block, in one transaction of its own that is never run twice by Exposed. If it
+ * throws, all is undone
+ * and the attempt has failed. If it commits, rolls back, or catches the error of a nested `transaction { }` (which
+ * undoes the outer one
+ * too), or if the claim was lost meanwhile, the job is not completed and nothing more is kept. Part of the work can be
+ * undone with [savepoint].
+ *
+ * ### Pitfall
+ * What the block does through other connections, files or HTTP is not part of the transaction.
+ */
+@OptIn(KittiwakeSpi::class)
+public fun <A, R> HandlerBinding<A, R>.handleInTransaction(db: Database, block: context(JdbcTransaction) JobScope.(args: A) -> R) {
+    val binding = this
+    handler { args ->
+        val job = this
+        val fence = kittiwakeOf(db).fence()
+        val started = TimeSource.Monotonic.markNow()
+        onBlockingThread {
+            transaction(db) {
+                maxAttempts = 1
+                val jdbc = connection.connection as Connection
+                fence.open(jdbc, job.claim)
+                val result = block(this, job, args)
+                fence.close(connection.connection as Connection, job.claim, binding.encode(result), started.elapsedNow())
+            }
+        }
+        Outcome.Written
+    }
+}
+
+/**
+ * Works jobs of [type] by [block], in a transaction of [db]: the form of [HandlerBinding.handleInTransaction] bound in
+ * a worker.
+ */
+@OptIn(KittiwakeSpi::class)
+public fun <A : Any, R> WorkerBuilder.handleInTransaction(
+    type: JobType<A, R>,
+    db: Database,
+    block: context(JdbcTransaction) JobScope.(args: A) -> R,
+): Unit = bind(type) { handleInTransaction(db, block) }
+
+/**
+ * Runs [block] so that, when it throws, just what it wrote is undone: the exception passes on, and the transaction
+ * stays usable.
+ */
+context(tx: JdbcTransaction)
+public fun <T> savepoint(block: () -> T): T {
+    val jdbc = tx.connection.connection as Connection
+    val savepoint = jdbc.setSavepoint()
+    val result =
+        try {
+            block()
+        } catch (e: Throwable) {
+            jdbc.rollback(savepoint)
+            throw e
+        }
+    jdbc.releaseSavepoint(savepoint)
+    return result
+}
