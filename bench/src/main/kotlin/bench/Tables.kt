@@ -10,6 +10,11 @@ internal class Tables(val server: Server, val kittiwake: Kittiwake) : AutoClosea
     fun fill(count: Int, archive: Boolean): Ids =
         runBlocking { Ids.of(kittiwake.submitAll(noop(archive), List(count, ::NoopArgs))) }
 
+    /** As if nothing had been done here yet. */
+    fun forgetArchive() {
+        server.execute("truncate $SCHEMA.archive")
+    }
+
     /** Throws unless just these jobs are done: not one is left, none is missing, none is there twice. */
     fun checkDone(ids: Ids, archive: Boolean) {
         for (table in listOf("job", "ready", "scheduled", "lease")) {
