@@ -90,7 +90,7 @@ internal class ClaimBound {
         val isFurther = last.rank > before.afterRank || last.rank == before.afterRank && last.job > before.afterJob
         val rank = if (isFurther) last.rank else before.afterRank
         val notLookedAt = before.late.filter { it >= last.rank }
-        val late = (snapshot.running + if (isFurther) emptyList() else notLookedAt).filter { it < rank }
+        val late = (snapshot.running + if (isFurther) emptyList() else notLookedAt).filter { it <= rank }
         return Lane(rank, if (isFurther) last.job else before.afterJob, late.distinct().sorted())
     }
 
