@@ -12,7 +12,8 @@ internal const val MAX_ARGS_DEPTH = 64
 /** Refuses text that a row should not or cannot hold, before anything is sent to the server. */
 internal fun checkArgs(text: String) {
     require(text.length <= MAX_ARGS_CHARACTERS) {
-        "they take ${text.length} characters, more than the limit of $MAX_ARGS_CHARACTERS. Store the data elsewhere and pass a reference"
+        "they take ${text.length} characters, more than the limit of $MAX_ARGS_CHARACTERS. " +
+            "Store the data elsewhere and pass a reference"
     }
     val depth = depth(text)
     require(depth <= MAX_ARGS_DEPTH) { "they nest $depth levels deep, more than the limit of $MAX_ARGS_DEPTH" }
@@ -42,14 +43,8 @@ private fun throwWithPath(text: String) {
 }
 
 private fun pathToUnstorable(element: JsonElement, path: String): Pair<String, String>? = when (element) {
-    is JsonPrimitive -> {
-        unstorable(element.content)?.let { path to it }
-    }
-
-    is JsonArray -> {
-        element.withIndex().firstNotNullOfOrNull { (i, child) -> pathToUnstorable(child, "$path[$i]") }
-    }
-
+    is JsonPrimitive -> unstorable(element.content)?.let { path to it }
+    is JsonArray -> element.withIndex().firstNotNullOfOrNull { (i, child) -> pathToUnstorable(child, "$path[$i]") }
     is JsonObject -> {
         element.entries.firstNotNullOfOrNull { (key, child) ->
             unstorable(key)?.let { "a key of $path" to it } ?: pathToUnstorable(child, "$path.$key")

@@ -21,10 +21,12 @@ internal fun storable(text: String, limit: Int): String {
     if (unstorable(cut) == null) return cut
     return buildString(cut.length) {
         cut.forEachIndexed { i, c ->
-            val paired =
-                c.isHighSurrogate() && cut.getOrNull(i + 1)?.isLowSurrogate() == true ||
-                    c.isLowSurrogate() && cut.getOrNull(i - 1)?.isHighSurrogate() == true
-            append(if (c == '\u0000' || c.isSurrogate() && !paired) '\uFFFD' else c)
+            val isPaired =
+                when {
+                    c.isHighSurrogate() -> cut.getOrNull(i + 1)?.isLowSurrogate() == true
+                    else -> cut.getOrNull(i - 1)?.isHighSurrogate() == true
+                }
+            append(if (c == '\u0000' || (c.isSurrogate() && !isPaired)) '\uFFFD' else c)
         }
     }
 }

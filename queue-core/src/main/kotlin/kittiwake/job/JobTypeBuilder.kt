@@ -69,7 +69,9 @@ public class JobTypeBuilder<A : Any, R> @PublishedApi internal constructor(
             val results = valid("result: ") { resultCodec }
             val attempts = maxAttempts ?: retry.maxAttempts ?: DEFAULT_ATTEMPTS
             val ownLimit = retry.maxAttempts
-            rule(priority in PRIORITIES) { "priority must be between ${PRIORITIES.first} and ${PRIORITIES.last}, but was $priority" }
+            rule(priority in PRIORITIES) {
+                "priority must be between ${PRIORITIES.first} and ${PRIORITIES.last}, but was $priority"
+            }
             rule(attempts in 1..MAX_ATTEMPTS) { "maxAttempts must be between 1 and $MAX_ATTEMPTS, but was $attempts" }
             rule(maxAttempts == null || ownLimit == null || maxAttempts == ownLimit) {
                 "maxAttempts ($maxAttempts) and the policy's limit ($ownLimit) say different things: say it once"

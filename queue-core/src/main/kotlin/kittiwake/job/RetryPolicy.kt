@@ -106,10 +106,7 @@ public inline fun <reified E : Throwable> RetryPolicy.onlyFor(): RetryPolicy = o
 
 /** Gives up at once on causes that are none of [types]. */
 public fun RetryPolicy.onlyFor(vararg types: KClass<out Throwable>): RetryPolicy = changing { failure, decision ->
-    if (types.any {
-            it.isInstance(failure.cause)
-        }
-    ) {
+    if (types.any { it.isInstance(failure.cause) }) {
         decision
     } else {
         GiveUp("${failure.cause::class.simpleName} is not retried")
@@ -121,10 +118,7 @@ public inline fun <reified E : Throwable> RetryPolicy.except(): RetryPolicy = ex
 
 /** Gives up at once on causes that are one of [types]. */
 public fun RetryPolicy.except(vararg types: KClass<out Throwable>): RetryPolicy = changing { failure, decision ->
-    if (types.none {
-            it.isInstance(failure.cause)
-        }
-    ) {
+    if (types.none { it.isInstance(failure.cause) }) {
         decision
     } else {
         GiveUp("${failure.cause::class.simpleName} is not retried")
@@ -142,9 +136,7 @@ public infix fun RetryPolicy.then(next: RetryPolicy): RetryPolicy {
     return object : RetryPolicy {
         override val maxAttempts = next.maxAttempts?.let { first + it }
 
-        override fun decide(failure: Failure) = if (failure.attempt <=
-            first
-        ) {
+        override fun decide(failure: Failure) = if (failure.attempt <= first) {
             delays.decide(failure)
         } else {
             next.decide(Failure(failure.cause, failure.attempt - first))

@@ -12,8 +12,8 @@ import javax.sql.DataSource
 
 /**
  * The one database of a test JVM: the server at `KITTIWAKE_TEST_JDBC_URL`; else a container when
- * `KITTIWAKE_TEST_CONTAINERS` is true; else
- * the embedded server, which needs nothing installed. Every spec takes a schema of its own.
+ * `KITTIWAKE_TEST_CONTAINERS` is true; else the embedded server, which needs nothing installed. Every spec takes a
+ * schema of its own.
  */
 object TestDatabase {
     private val schemas = AtomicInteger()
