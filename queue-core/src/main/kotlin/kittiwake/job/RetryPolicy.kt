@@ -132,33 +132,49 @@ public fun RetryPolicy.except(vararg types: KClass<out Throwable>): RetryPolicy 
 public infix fun RetryPolicy.then(next: RetryPolicy): RetryPolicy {
     val first =
         requireNotNull(maxAttempts) { "then: the first policy needs a limit(n), or the second would never be reached" }
-    val delays = if (this is Limited) policy else this
-    return object : RetryPolicy {
-        override val maxAttempts = next.maxAttempts?.let { first + it }
-
-        override fun decide(failure: Failure) = if (failure.attempt <= first) {
-            delays.decide(failure)
-        } else {
-            next.decide(Failure(failure.cause, failure.attempt - first))
-        }
-    }
+    return Staged(this, first, next)
 }
 
 internal const val MAX_ATTEMPTS = 32_000
 
-private class Limited(val policy: RetryPolicy, override val maxAttempts: Int) : RetryPolicy {
+/** A policy that can be had without the limit at its end: where [then] goes on, there is nothing to give up. */
+private interface Endable : RetryPolicy {
+    val endless: RetryPolicy
+}
+
+private val RetryPolicy.endless: RetryPolicy get() = (this as? Endable)?.endless ?: this
+
+private class Limited(val policy: RetryPolicy, limit: Int) : Endable {
+    override val maxAttempts = minOf(limit, policy.maxAttempts ?: limit)
+
+    override val endless get() = policy.endless
+
     override fun decide(failure: Failure) =
         if (failure.attempt < maxAttempts) policy.decide(failure) else GiveUp("it was tried $maxAttempts times")
 }
 
-private fun RetryPolicy.changing(change: (Failure, RetryDecision) -> RetryDecision): RetryPolicy {
-    val inner = this
-    return object : RetryPolicy {
-        override val maxAttempts get() = inner.maxAttempts
+private class Staged(private val stage: RetryPolicy, private val attempts: Int, private val next: RetryPolicy) :
+    Endable {
+    override val maxAttempts = next.maxAttempts?.let { attempts + it }
 
-        override fun decide(failure: Failure) = change(failure, inner.decide(failure))
+    override val endless get() = Staged(stage, attempts, next.endless)
+
+    override fun decide(failure: Failure) = if (failure.attempt <= attempts) {
+        stage.endless.decide(failure)
+    } else {
+        next.decide(Failure(failure.cause, failure.attempt - attempts))
     }
 }
+
+private class Changed(val policy: RetryPolicy, val change: (Failure, RetryDecision) -> RetryDecision) : Endable {
+    override val maxAttempts get() = policy.maxAttempts
+
+    override val endless get() = Changed(policy.endless, change)
+
+    override fun decide(failure: Failure) = change(failure, policy.decide(failure))
+}
+
+private fun RetryPolicy.changing(change: (Failure, RetryDecision) -> RetryDecision): RetryPolicy = Changed(this, change)
 
 private fun requireDelay(policy: String, delay: Duration) = require(!delay.isNegative() && delay.isFinite()) {
     "$policy: a delay must be zero or longer and finite, but was $delay"
