@@ -1,5 +1,6 @@
 package kittiwake.job
 
+import kittiwake.internal.CENTURY
 import kotlin.math.pow
 import kotlin.random.Random
 import kotlin.reflect.KClass
@@ -59,7 +60,8 @@ public fun fixed(delay: Duration): RetryPolicy {
 /** [step] after the first failure, twice that after the second, and so on, [max] at most. */
 public fun linear(step: Duration, max: Duration = Duration.INFINITE): RetryPolicy {
     requireDelay("linear", step)
-    return RetryPolicy { After((step * it.attempt).coerceAtMost(max)) }
+    require(max >= step) { "linear: max ($max) must not be shorter than step ($step)" }
+    return RetryPolicy { After((step * it.attempt).coerceAtMost(minOf(max, CENTURY))) }
 }
 
 /** [base] after the first failure, [factor] times longer after each further one, [max] at most. */
@@ -67,8 +69,11 @@ public fun exponential(base: Duration, max: Duration = 24.hours, factor: Double 
     requireDelay("exponential", base)
     require(factor >= 1.0) { "exponential: factor must be at least 1.0, but was $factor" }
     require(max >= base) { "exponential: max ($max) must not be shorter than base ($base)" }
-    // Past 2^60 the product is beyond any max, and a double of it is no number.
-    return RetryPolicy { After((base * factor.pow((it.attempt - 1).coerceAtMost(60))).coerceAtMost(max)) }
+    // A huge factor grows to infinity, of which zero times is no number.
+    return RetryPolicy {
+        val growth = factor.pow(it.attempt - 1).coerceAtMost(Double.MAX_VALUE)
+        After((base * growth).coerceAtMost(minOf(max, CENTURY)))
+    }
 }
 
 /** No second try: every failure ends the job. */
