@@ -61,6 +61,8 @@ public fun <A : Any> JobType<A, *>.newJob(args: A, configure: EnqueueOptions.() 
             type.args.encode(args).also(::checkArgs)
         } catch (e: IllegalArgumentException) {
             throw IllegalArgumentException("The args of job \"$name\" cannot be stored: ${e.message}", e)
+        } catch (e: StackOverflowError) {
+            throw IllegalArgumentException("The args of job \"$name\" cannot be stored: they nest too deep", e)
         }
     val key =
         options.uniqueKey ?: try {

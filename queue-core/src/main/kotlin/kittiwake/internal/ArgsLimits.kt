@@ -1,5 +1,6 @@
 package kittiwake.internal
 
+import kotlinx.serialization.SerializationException
 import kotlinx.serialization.json.Json
 import kotlinx.serialization.json.JsonArray
 import kotlinx.serialization.json.JsonElement
@@ -38,7 +39,13 @@ private fun depth(text: String): Int {
 }
 
 private fun throwWithPath(text: String) {
-    val (path, what) = pathToUnstorable(Json.parseToJsonElement(text), "$") ?: return
+    val found =
+        try {
+            pathToUnstorable(Json.parseToJsonElement(text), "$")
+        } catch (_: SerializationException) {
+            null
+        }
+    val (path, what) = found ?: unstorable(text)?.let { "the text" to it } ?: return
     throw IllegalArgumentException("$path contains $what, which PostgreSQL cannot store")
 }
 

@@ -84,10 +84,10 @@ private class SerializationCodec<A>(private val serializer: KSerializer<A>, priv
 /** The name of the first part of [root] whose classes are not known when the job is declared, or null. */
 @OptIn(ExperimentalSerializationApi::class)
 private fun openPart(root: SerialDescriptor): String? {
-    val seen = mutableSetOf<String>()
+    val seen = mutableSetOf<SerialDescriptor>()
 
     fun search(descriptor: SerialDescriptor): String? {
-        val isSeen = descriptor.kind == StructureKind.CLASS && !seen.add(descriptor.serialName)
+        val isSeen = descriptor.kind == StructureKind.CLASS && !seen.add(descriptor)
         return when (descriptor.kind) {
             PolymorphicKind.OPEN, SerialKind.CONTEXTUAL -> descriptor.serialName
             // The second element wraps the subclasses, in a descriptor that calls itself contextual.
