@@ -66,12 +66,13 @@ private class Snippet(private val document: File, private val lines: List<String
 
     /** What was left out is marked by a line of its own. */
     private fun parts(): List<String> =
-        lines.drop(1).joinToString("\n").split(Regex("""(?m)^\s*// …$""")).map(::normalised).filter { it.isNotEmpty() }
+        lines.drop(1).joinToString("\n").split(LEFT_OUT).map(::normalised).filter { it.isNotEmpty() }
 
     private fun normalised(text: String) = text.replace(Regex("""\s+"""), " ").trim()
 
     private companion object {
         val MARKER = Regex("""// from (\S+)""")
+        val LEFT_OUT = Regex("""(?m)^\s*// …$""")
     }
 }
 
