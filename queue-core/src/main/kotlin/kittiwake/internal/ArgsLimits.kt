@@ -1,5 +1,6 @@
 package kittiwake.internal
 
+import kotlinx.serialization.SerializationException
 import kotlinx.serialization.json.Json
 import kotlinx.serialization.json.JsonArray
 import kotlinx.serialization.json.JsonElement
@@ -12,7 +13,8 @@ internal const val MAX_ARGS_DEPTH = 64
 /** Refuses text that a row should not or cannot hold, before anything is sent to the server. */
 internal fun checkArgs(text: String) {
     require(text.length <= MAX_ARGS_CHARACTERS) {
-        "they take ${text.length} characters, more than the limit of $MAX_ARGS_CHARACTERS. Store the data elsewhere and pass a reference"
+        "they take ${text.length} characters, more than the limit of $MAX_ARGS_CHARACTERS. " +
+            "Store the data elsewhere and pass a reference"
     }
     val depth = depth(text)
     require(depth <= MAX_ARGS_DEPTH) { "they nest $depth levels deep, more than the limit of $MAX_ARGS_DEPTH" }
@@ -37,19 +39,19 @@ private fun depth(text: String): Int {
 }
 
 private fun throwWithPath(text: String) {
-    val (path, what) = pathToUnstorable(Json.parseToJsonElement(text), "$") ?: return
+    val found =
+        try {
+            pathToUnstorable(Json.parseToJsonElement(text), "$")
+        } catch (_: SerializationException) {
+            null
+        }
+    val (path, what) = found ?: unstorable(text)?.let { "the text" to it } ?: return
     throw IllegalArgumentException("$path contains $what, which PostgreSQL cannot store")
 }
 
 private fun pathToUnstorable(element: JsonElement, path: String): Pair<String, String>? = when (element) {
-    is JsonPrimitive -> {
-        unstorable(element.content)?.let { path to it }
-    }
-
-    is JsonArray -> {
-        element.withIndex().firstNotNullOfOrNull { (i, child) -> pathToUnstorable(child, "$path[$i]") }
-    }
-
+    is JsonPrimitive -> unstorable(element.content)?.let { path to it }
+    is JsonArray -> element.withIndex().firstNotNullOfOrNull { (i, child) -> pathToUnstorable(child, "$path[$i]") }
     is JsonObject -> {
         element.entries.firstNotNullOfOrNull { (key, child) ->
             unstorable(key)?.let { "a key of $path" to it } ?: pathToUnstorable(child, "$path.$key")

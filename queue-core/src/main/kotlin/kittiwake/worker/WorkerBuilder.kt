@@ -124,9 +124,8 @@ public class WorkerBuilder internal constructor(private val store: JobStore, pri
             rule(queues.isNotEmpty()) { "it works no queue. Say queue(\"…\")" }
             for ((queue, builder) in queues) {
                 builder.check(this, queue)
-                valid("queue \"$queue\": ") { QueueName(queue) }?.let {
-                    configs +=
-                        QueueConfig(it, builder.concurrency, builder.prefetch)
+                valid("queue \"$queue\": ") { QueueName(queue) }?.let { valid ->
+                    configs += QueueConfig(valid, builder.concurrency, builder.prefetch)
                 }
             }
             for ((queue, times) in queues.groupingBy { it.first }.eachCount()) {
@@ -138,13 +137,8 @@ public class WorkerBuilder internal constructor(private val store: JobStore, pri
         val config =
             WorkerConfig(name, configs, lease, heartbeatEvery, pollEvery, rescueEvery, shutdownGrace, cancelGrace)
         val retentions = bound.mapNotNullTo(mutableSetOf(retention)) { it.type.retention }
-        return Worker(
-            config, store,
-            bound.associateBy {
-                it.type.name.value
-            },
-            observers.toList(), retentions, timeSource,
-        )
+        val handlers = bound.associateBy { it.type.name.value }
+        return Worker(config, store, handlers, observers.toList(), retentions, timeSource)
     }
 
     private fun Problems.checkJobs(served: List<String>) {
@@ -153,13 +147,12 @@ public class WorkerBuilder internal constructor(private val store: JobStore, pri
                 "job \"$name\" has ${same.size} handlers: ${same.joinToString { it.type.toString() }}"
             }
             val type = same.first().type
-            rule(
-                same.any {
-                    it.handler != null
-                },
-            ) { "job \"$name\" has no handler in its declaration. Bind one with handle(…) instead of jobs(…)" }
+            rule(same.any { it.handler != null }) {
+                "job \"$name\" has no handler in its declaration. Bind one with handle(…) instead of jobs(…)"
+            }
             rule(type.queue.value in served || served.isEmpty()) {
-                "job \"$name\" waits in queue \"${type.queue}\", which this worker does not work.${didYouMean(type.queue.value, served)}"
+                "job \"$name\" waits in queue \"${type.queue}\", which this worker does not work." +
+                    didYouMean(type.queue.value, served)
             }
         }
     }

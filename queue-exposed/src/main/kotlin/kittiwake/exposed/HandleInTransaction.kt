@@ -15,8 +15,7 @@ import kotlin.time.TimeSource
 
 /**
  * The form for handlers whose effects are rows of [db]: the block's writes, the jobs it enqueues and the completion of
- * its job are one
- * commit, or nothing is. So they happen once, whatever crashes, pauses or loses its connection.
+ * its job are one commit, or nothing is. So they happen once, whatever crashes, pauses or loses its connection.
  *
  * ```
  * handleInTransaction(db) { args ->
@@ -25,17 +24,18 @@ import kotlin.time.TimeSource
  * }
  * ```
  * The block runs on a thread that may block, in one transaction of its own that is never run twice by Exposed. If it
- * throws, all is undone
- * and the attempt has failed. If it commits, rolls back, or catches the error of a nested `transaction { }` (which
- * undoes the outer one
- * too), or if the claim was lost meanwhile, the job is not completed and nothing more is kept. Part of the work can be
- * undone with [savepoint].
+ * throws, all is undone and the attempt has failed. If it commits, rolls back, or catches the error of a nested
+ * `transaction { }` (which undoes the outer one too), or if the claim was lost meanwhile, the job is not completed and
+ * nothing more is kept. Part of the work can be undone with [savepoint].
  *
  * ### Pitfall
  * What the block does through other connections, files or HTTP is not part of the transaction.
  */
 @OptIn(KittiwakeSpi::class)
-public fun <A, R> HandlerBinding<A, R>.handleInTransaction(db: Database, block: context(JdbcTransaction) JobScope.(args: A) -> R) {
+public fun <A, R> HandlerBinding<A, R>.handleInTransaction(
+    db: Database,
+    block: context(JdbcTransaction) JobScope.(args: A) -> R,
+) {
     val binding = this
     handler { args ->
         val job = this
@@ -46,8 +46,8 @@ public fun <A, R> HandlerBinding<A, R>.handleInTransaction(db: Database, block: 
                 maxAttempts = 1
                 val jdbc = connection.connection as Connection
                 fence.open(jdbc, job.claim)
-                val result = block(this, job, args)
-                fence.close(connection.connection as Connection, job.claim, binding.encode(result), started.elapsedNow())
+                val result = binding.encode(block(this, job, args))
+                fence.close(connection.connection as Connection, job.claim, result, started.elapsedNow())
             }
         }
         Outcome.Written

@@ -15,9 +15,7 @@ import org.jetbrains.exposed.v1.jdbc.selectAll
 import org.jetbrains.exposed.v1.jdbc.transactions.transaction
 
 @Serializable
-data class NoteArgs(
-    val text: String,
-)
+data class NoteArgs(val text: String)
 
 object Notes : Table("handled_notes") {
     val text = text("text")
@@ -30,7 +28,10 @@ class HandleInTransactionSpec :
             val db = Database.connect(TestDatabase.dataSource)
             kittiwake.attach(db)
             transaction(db) { SchemaUtils.create(Notes) }
-            val note = job<NoteArgs>("note") { handleInTransaction(db) { args -> Notes.insert { it[text] = args.text } } }
+            val note =
+                job<NoteArgs>("note") {
+                    handleInTransaction(db) { args -> Notes.insert { it[text] = args.text } }
+                }
             val worker =
                 kittiwake.worker {
                     queue("note")

@@ -36,8 +36,7 @@ import kotlin.time.TimeSource
  * dead.
  *
  * Two scopes: *intake* (wake-ups, claim loops, upkeep) dies at once when the caller cancels; *work* (handlers) outlives
- * it, and the
- * completer and the heartbeat outlive the work. So shutdown runs down the pipeline in flow order.
+ * it, and the completer and the heartbeat outlive the work. So shutdown runs down the pipeline in flow order.
  */
 @OptIn(KittiwakeSpi::class)
 internal class WorkerLife(
