@@ -127,7 +127,8 @@ class WorkerBuilderSpec :
                 problemsOf {
                     queue("reports")
                     jobs(resize)
-                }.lines().last() shouldBe "  - job \"resize\" waits in queue \"images\", which this worker does not work."
+                }.lines().last() shouldBe
+                    "  - job \"resize\" waits in queue \"images\", which this worker does not work."
             }
             test("are leases below a second and heartbeats that leave no room for a miss") {
                 problemsOf {
