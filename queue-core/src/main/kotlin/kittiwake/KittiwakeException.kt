@@ -13,7 +13,7 @@ public sealed class KittiwakeException(message: String, cause: Throwable? = null
  * An enqueue needed an open, writable transaction of the right database and did not find one. Nothing was sent to the
  * server.
  */
-public class NoTransactionException(message: String) : KittiwakeException(message)
+public class NoTransactionException(message: String, cause: Throwable? = null) : KittiwakeException(message, cause)
 
 /** Stored text is not what the codec of the job understands. The job is kept, its text unchanged. */
 public class ArgsDecodingException(message: String, cause: Throwable?) : KittiwakeException(message, cause)

@@ -55,6 +55,7 @@ internal class EndJobs(schema: Schema, private val retention: Retention) {
 // Ends the given jobs that are in a lease of :worker: job rows go, archive rows come, past attempts move with them.
 // Leases named as emptied go in the same statement; the others are locked against rescue. When a marker is given, the
 // transaction must be the one that set it.
+// A worker is compared in a way no index serves: by its id all its dead leases would be walked.
 // Indexes: lease_pkey, job_pkey, attempt_pkey.
 // language=PostgreSQL
 private const val END_JOBS = """
@@ -62,14 +63,14 @@ private const val END_JOBS = """
 with emptied as materialized (
     delete from {schema}.lease
     where id = any(:emptied::bigint[])
-      and worker_id = :worker
+      and worker_id is not distinct from :worker
     returning id, job_ids
 ),
 kept as materialized (
     select id, job_ids
     from {schema}.lease
     where id = any(:kept::bigint[])
-      and worker_id = :worker
+      and worker_id is not distinct from :worker
       and (:marker::text is null or current_setting('kittiwake.claim', true) = :marker)
     for key share
 ),

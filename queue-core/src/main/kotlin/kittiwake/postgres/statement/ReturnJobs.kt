@@ -56,7 +56,7 @@ with held as materialized (
     select id, job_ids
     from {schema}.lease
     where id = any(:touched::bigint[])
-      and worker_id = :worker
+      and worker_id is not distinct from :worker
     for update
 ),
 returning_jobs as materialized (

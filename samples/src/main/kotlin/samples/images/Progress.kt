@@ -1,0 +1,44 @@
+package samples.images
+
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.coroutineScope
+import kotlinx.coroutines.delay
+import kotlinx.coroutines.isActive
+import kotlinx.coroutines.launch
+import kotlin.time.Duration
+import kotlin.time.Duration.Companion.milliseconds
+import kotlin.time.Duration.Companion.seconds
+import kotlin.time.TimeSource
+
+/** One line that moves while [block] runs; where there is no console that could move it, a line now and then. */
+suspend fun <T> withProgress(monitor: Monitor, block: suspend () -> T): T = coroutineScope {
+    val isConsole = System.console() != null
+    val started = TimeSource.Monotonic.markNow()
+    val line = launch(Dispatchers.IO) {
+        while (isActive) {
+            val text = progressLine(monitor.now(), started.elapsedNow())
+            if (isConsole) print("\r$text  ") else println(text)
+            delay(if (isConsole) 100.milliseconds else 2.seconds)
+        }
+    }
+    try {
+        block()
+    } finally {
+        line.cancel()
+        line.join()
+        val text = progressLine(monitor.now(), started.elapsedNow())
+        println(if (isConsole) "\r$text  " else text)
+    }
+}
+
+private fun progressLine(now: Overview, took: Duration): String {
+    val all = now.jobs { true }
+    val ended = all - now.unfinished
+    val bar = "#".repeat(if (all == 0) 0 else BAR * ended / all).padEnd(BAR, '.')
+    val states = listOf("ready", "scheduled", "running", "completed", "discarded").joinToString("  ") { state ->
+        "$state ${now.jobs { it.state == state }.toString().padStart(3)}"
+    }
+    return "[$bar] $states  %5.1f s".format(took.inWholeMilliseconds / 1000.0)
+}
+
+private const val BAR = 30
