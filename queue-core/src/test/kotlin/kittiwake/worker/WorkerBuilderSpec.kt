@@ -121,7 +121,8 @@ class WorkerBuilderSpec :
                     queue("mails")
                     jobs(send)
                 } shouldContain
-                    "  - job \"mail.send\" has no handler in its declaration. Bind one with handle(…) instead of jobs(…)"
+                    "  - job \"mail.send\" has no handler in its declaration. " +
+                    "Bind one with handle(…) instead of jobs(…)"
             }
             test("are jobs that wait elsewhere; only a near name is suggested") {
                 problemsOf {
