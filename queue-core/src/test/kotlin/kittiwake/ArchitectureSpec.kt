@@ -47,8 +47,9 @@ private class Source(root: Path, file: Path) {
         imports.mapNotNull { Regex("""kittiwake\.([a-z]+)\..*""").matchEntire(it)?.groupValues?.get(1) }.toSet()
 
     /** The broad catches whose block neither throws nor looks for a cancellation, by the function they are in. */
-    fun carelessCatches(): List<String> =
-        Regex("""catch \(\w+: (?:Exception|Throwable)\) \{""").findAll(text).mapNotNull { catch ->
+    fun carelessCatches(): List<String> = Regex("""catch \(\w+: (?:Exception|Throwable)\) \{""")
+        .findAll(text)
+        .mapNotNull { catch ->
             val block = blockAt(catch.range.last)
             val function = Regex("""fun (?:<[^>]*> )?(?:\w+\.)?(\w+)\(""").findAll(text.take(catch.range.first)).last()
             "$path ${function.groupValues[1]}".takeUnless { "ensureActive()" in block || "throw " in block }
@@ -79,10 +80,11 @@ class ArchitectureSpec :
             fun stepOf(folder: String) = STEPS.indexOfFirst { folder in it }
             for (source in sources.filter { it.folder != "internal" && it.folder != "" }) {
                 withClue("${source.path} looks right, or at a neighbour on its own step") {
-                    source.neighbours.filter { neighbour ->
-                        neighbour != "internal" && neighbour != source.folder &&
-                            stepOf(neighbour) >= stepOf(source.folder)
-                    }.shouldBeEmpty()
+                    source.neighbours
+                        .filter { neighbour ->
+                            neighbour != "internal" && neighbour != source.folder &&
+                                stepOf(neighbour) >= stepOf(source.folder)
+                        }.shouldBeEmpty()
                 }
             }
         }
@@ -92,14 +94,18 @@ class ArchitectureSpec :
             }
         }
         test("only postgres and java know JDBC") {
-            sources.filter { "java.sql." in it.text || "javax.sql." in it.text }
+            sources
+                .filter { "java.sql." in it.text || "javax.sql." in it.text }
                 .filterNot { it.folder in setOf("postgres", "java") }
-                .map { it.path }.shouldBeEmpty()
+                .map { it.path }
+                .shouldBeEmpty()
         }
         test("only java knows java.time, and the statements, where JDBC demands it") {
-            sources.filter { "java.time." in it.text }
+            sources
+                .filter { "java.time." in it.text }
                 .filterNot { it.folder == "java" || it.path.startsWith("postgres/statement/") }
-                .map { it.path }.shouldBeEmpty()
+                .map { it.path }
+                .shouldBeEmpty()
         }
         test("nothing is launched in the GlobalScope") {
             sources.filter { "GlobalScope" in it.text }.map { it.path }.shouldBeEmpty()

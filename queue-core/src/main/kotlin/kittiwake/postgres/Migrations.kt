@@ -54,9 +54,9 @@ internal class Migrations(private val schema: Schema) {
     private fun notAllowed(connection: Connection, e: SQLException): String {
         val role = connection.metaData.userName
         val database = connection.catalog
-        return "Role \"$role\" may not migrate schema \"$schema\" (${e.message}). As the owner of database \"$database\" " +
-            "run: grant create on database \"$database\" to \"$role\", or apply the SQL that " +
-            "kittiwake.migrationSql() prints."
+        return "Role \"$role\" may not migrate schema \"$schema\" (${e.message}). " +
+            "As the owner of database \"$database\" run: grant create on database \"$database\" to \"$role\", " +
+            "or apply the SQL that kittiwake.migrationSql() prints."
     }
 
     /**

@@ -6,7 +6,7 @@ import org.postgresql.util.DriverInfo
 import java.sql.Connection
 import java.sql.ResultSet
 
-/** What a worker needs of its server and driver: everything that is wrong is said at once, before it claims anything. */
+/** What a worker needs of its server and driver: all that is wrong is said at once, before it claims anything. */
 internal object ServerCheck {
     private const val OLDEST_SERVER = 150_000
     private const val OLDEST_DRIVER_MAJOR = 42

@@ -162,7 +162,7 @@ public class WorkerBuilder internal constructor(
         }
     }
 
-    /** Handlers that wait for each other's connections would stand still: the pool must hold one for each, and one more. */
+    /** Handlers that wait for each other's connections would stand still: the pool must hold one each, and one more. */
     private fun Problems.checkConnections(configs: List<QueueConfig>) {
         val holders = bound.filter { (it.handler?.connections ?: 0) > 0 }.groupBy { it.type.queue }
         val atOnce = configs.sumOf { queue ->

@@ -26,7 +26,11 @@ class ReceiveBatchSpec :
     FunSpec({
         test("neither loses nor duplicates nor exceeds the size, however elements come in") {
             checkAll(Arb.list(Arb.int(0..5), 0..60), Arb.int(1..7), Arb.int(0..4), Arb.int(1..10)) {
-                pauses, limit, window, capacity ->
+                pauses,
+                limit,
+                window,
+                capacity,
+                ->
                 runTest {
                     val channel = Channel<Int>(capacity)
                     launch {

@@ -12,7 +12,8 @@ import io.kotest.property.checkAll
 
 /** Any sequence of UTF-16 units, a third of them surrogates: most of them no valid text. */
 private val anyUnits: Arb<String> =
-    Arb.list(Arb.char('\u0000'..'\u0002', 'a'..'z', '\uD800'..'\uD820', '\uDC00'..'\uDC20'), 0..40)
+    Arb
+        .list(Arb.char('\u0000'..'\u0002', 'a'..'z', '\uD800'..'\uD820', '\uDC00'..'\uDC20'), 0..40)
         .map { it.joinToString("") }
 
 class StorableSpec :

@@ -121,13 +121,15 @@ class WorkerBuilderSpec :
                     queue("mails")
                     jobs(send)
                 } shouldContain
-                    "  - job \"mail.send\" has no handler in its declaration. Bind one with handle(…) instead of jobs(…)"
+                    "  - job \"mail.send\" has no handler in its declaration. " +
+                    "Bind one with handle(…) instead of jobs(…)"
             }
             test("are jobs that wait elsewhere; only a near name is suggested") {
                 problemsOf {
                     queue("reports")
                     jobs(resize)
-                }.lines().last() shouldBe "  - job \"resize\" waits in queue \"images\", which this worker does not work."
+                }.lines().last() shouldBe
+                    "  - job \"resize\" waits in queue \"images\", which this worker does not work."
             }
             test("are leases below a second and heartbeats that leave no room for a miss") {
                 problemsOf {
