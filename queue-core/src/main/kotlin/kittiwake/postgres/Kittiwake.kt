@@ -204,10 +204,12 @@ public class Kittiwake private constructor(users: DataSource, private val config
 
     private fun explained(e: SQLException): Exception =
         when (e.sqlState) {
-            READ_ONLY -> NoTransactionException("enqueue() needs a transaction that may write, but this one is read-only").apply { initCause(e) }
+            READ_ONLY -> NoTransactionException("enqueue() needs a transaction that may write, but this one is read-only", e)
             ALREADY_FAILED ->
-                NoTransactionException("enqueue() needs a sound transaction, but the surrounding one has already failed: ${e.cause?.message ?: e.message}")
-                    .apply { initCause(e) }
+                NoTransactionException(
+                    "enqueue() needs a sound transaction, but the surrounding one has already failed: ${e.cause?.message ?: e.message}",
+                    e,
+                )
             else -> e
         }
 
