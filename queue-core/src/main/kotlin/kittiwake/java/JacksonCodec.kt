@@ -31,12 +31,11 @@ public class JacksonCodec<T> private constructor(private val mapper: ObjectMappe
             }
         }
 
-        override fun encode(value: T): String =
-            try {
-                mapper.writeValueAsString(value)
-            } catch (e: JsonProcessingException) {
-                throw IllegalArgumentException("Jackson cannot write a ${type.name}: ${e.inWords()}", e)
-            }
+        override fun encode(value: T): String = try {
+            mapper.writeValueAsString(value)
+        } catch (e: JsonProcessingException) {
+            throw IllegalArgumentException("Jackson cannot write a ${type.name}: ${e.inWords()}", e)
+        }
 
         override fun decode(text: String): T {
             checkArgs(text)

@@ -1,6 +1,7 @@
 package kittiwake.java
 
 import kittiwake.enqueue.EnqueueOptions
+import kittiwake.java.internal.Waits
 import kittiwake.job.JobId
 import kittiwake.job.JobType
 import kittiwake.postgres.Kittiwake
@@ -72,8 +73,11 @@ public class JobQueue private constructor(private val kittiwake: Kittiwake) : Au
 
     /** Enqueues one job for each of [args] in the transaction of [connection], in order, 1,000 in a statement. */
     @Throws(SQLException::class)
-    public fun <A : Any, R> enqueueAll(connection: Connection, type: JobType<A, R>, args: Iterable<A>): List<JobHandle<R>> =
-        kittiwake.enqueueAll(connection, type, args).map { JobHandle(it) }
+    public fun <A : Any, R> enqueueAll(
+        connection: Connection,
+        type: JobType<A, R>,
+        args: Iterable<A>,
+    ): List<JobHandle<R>> = kittiwake.enqueueAll(connection, type, args).map { JobHandle(it) }
 
     /** As the form without [settings], which may look at the args that they are for. */
     @Throws(SQLException::class)
@@ -109,7 +113,10 @@ public class JobQueue private constructor(private val kittiwake: Kittiwake) : Au
         type: JobType<A, R>,
         args: Iterable<A>,
         settings: BiConsumer<in A, EnqueueSettings>,
-    ): List<JobHandle<R>> = waits.untilDone { kittiwake.submitAll(type, args) { accept(it, settings) } }.map { JobHandle(it) }
+    ): List<JobHandle<R>> = waits
+        .untilDone {
+            kittiwake.submitAll(type, args) { accept(it, settings) }
+        }.map { JobHandle(it) }
 
     /** The job as it is now; empty when there is none, or it ended so long ago that it is forgotten. */
     @Throws(SQLException::class)
@@ -132,8 +139,9 @@ public class JobQueue private constructor(private val kittiwake: Kittiwake) : Au
      * The job as it is kept when it has ended, or empty when [timeout] passes first. Cancelling the future ends the
      * wait and leaves the job alone.
      */
-    public fun awaitAsync(id: Long, timeout: Duration): CompletableFuture<Optional<StoredJob>> =
-        waits.future { Optional.ofNullable(kittiwake.awaitEnd(JobId(id), timeout.toKotlinDuration())).map { StoredJob(it) } }
+    public fun awaitAsync(id: Long, timeout: Duration): CompletableFuture<Optional<StoredJob>> = waits.future {
+        Optional.ofNullable(kittiwake.awaitEnd(JobId(id), timeout.toKotlinDuration())).map { StoredJob(it) }
+    }
 
     /** Configures a worker, called [name] in logs. It does nothing until it is started. */
     public fun worker(name: String): WorkerDefinition = WorkerDefinition(kittiwake, name)

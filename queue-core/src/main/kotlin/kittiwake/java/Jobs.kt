@@ -54,16 +54,15 @@ private fun <A : Any, R> definition(name: String, args: () -> ArgsCodec<A>, resu
     JobDefinition(JobTypeBuilder(name, args, result))
 
 /** Jackson is optional: only here and in [JacksonCodec] is it touched, so its absence can be said in words. */
-private fun <T> jacksonCodec(type: Class<T>): ArgsCodec<T> =
-    try {
-        JacksonCodec.of(type)
-    } catch (e: NoClassDefFoundError) {
-        throw IllegalArgumentException(
-            "Jackson, which would read and write ${type.simpleName}, is not on the class path (${e.message}). " +
-                "Add the dependency com.fasterxml.jackson.core:jackson-databind, or give define(…) an ArgsCodec of your own",
-            e,
-        )
-    }
+private fun <T> jacksonCodec(type: Class<T>): ArgsCodec<T> = try {
+    JacksonCodec.of(type)
+} catch (e: NoClassDefFoundError) {
+    throw IllegalArgumentException(
+        "Jackson, which would read and write ${type.simpleName}, is not on the class path. " +
+            "Add the dependency com.fasterxml.jackson.core:jackson-databind, or give define(…) an ArgsCodec of your own",
+        e,
+    )
+}
 
 private object NoResult : ArgsCodec<Void?> {
     override fun encode(value: Void?): String = ""

@@ -3,7 +3,6 @@ package kittiwake.java
 import kittiwake.ArgsDecodingException
 import kittiwake.job.AttemptFailure
 import kittiwake.job.Ending
-import kittiwake.job.JobId
 import kittiwake.job.JobSnapshot
 import kittiwake.job.JobState
 import kittiwake.job.JobType
@@ -67,7 +66,7 @@ public class StoredJob internal constructor(private val job: JobSnapshot) {
     public fun metadata(): Map<String, String> = job.metadata
 
     /** The job that enqueued it, if any. */
-    public fun parent(): OptionalLong = optionalOf(job.parent)
+    public fun parent(): OptionalLong = job.parent?.let { OptionalLong.of(it.value) } ?: OptionalLong.empty()
 
     /** The failures so far, oldest first. */
     public fun failures(): List<FailedAttempt> = job.failures.map(::FailedAttempt)
@@ -128,5 +127,3 @@ public class FailedAttempt internal constructor(private val failure: AttemptFail
 
     override fun toString(): String = failure.toString()
 }
-
-internal fun optionalOf(id: JobId?): OptionalLong = if (id == null) OptionalLong.empty() else OptionalLong.of(id.value)

@@ -134,7 +134,7 @@ public class Kittiwake private constructor(users: DataSource, private val config
     /** Configures a worker: which queues it works and who does the work. It does nothing until it is run. */
     public fun worker(configure: WorkerBuilder.() -> Unit): Worker {
         checkOpen()
-        return kittiwake.worker.worker(postgres, config.retention, configure)
+        return WorkerBuilder(postgres, config.retention, source.connectionsForHandlers).apply(configure).build()
     }
 
     /** The job as it is now; null when there is none, or it ended so long ago that it is forgotten. */
