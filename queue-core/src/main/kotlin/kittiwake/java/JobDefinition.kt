@@ -50,6 +50,6 @@ public class JobDefinition<A : Any, R> internal constructor(private val type: Jo
     public fun retain(completed: Duration, failed: Duration): JobDefinition<A, R> =
         also { type.retain(completed.toKotlinDuration(), failed.toKotlinDuration()) }
 
-    /** The job type, a value to keep in a constant. It throws an [IllegalArgumentException] that lists what is wrong. */
+    /** The job type, a value to keep in a constant. An [IllegalArgumentException] lists everything that is wrong. */
     public fun build(): JobType<A, R> = type.build()
 }

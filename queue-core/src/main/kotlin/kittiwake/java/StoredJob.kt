@@ -48,7 +48,8 @@ public class StoredJob internal constructor(private val job: JobSnapshot) {
     }
 
     /** When it is due, while it is [State.SCHEDULED]. */
-    public fun runAt(): Optional<Instant> = Optional.ofNullable((job.state as? JobState.Scheduled)?.runAt?.toJavaInstant())
+    public fun runAt(): Optional<Instant> =
+        Optional.ofNullable((job.state as? JobState.Scheduled)?.runAt?.toJavaInstant())
 
     /** When it ended, if it did. */
     public fun endedAt(): Optional<Instant> = Optional.ofNullable((job.state as? JobState.Ended)?.at?.toJavaInstant())
@@ -78,7 +79,9 @@ public class StoredJob internal constructor(private val job: JobSnapshot) {
      * of [type], and [ArgsDecodingException] when the stored text is not what [type] understands.
      */
     public fun <R> result(type: JobType<*, R>): R {
-        require(type.name == job.name) { "Job ${job.id} is a \"${job.name}\", so its result cannot be read as that of a \"${type.name}\"" }
+        require(type.name == job.name) {
+            "Job ${job.id} is a \"${job.name}\" and its result is not that of a \"${type.name}\""
+        }
         check(state() == State.COMPLETED) {
             val why = job.failures.lastOrNull()?.let { " (last failure: $it)" }.orEmpty()
             "Job ${job.id} \"${job.name}\" has no result, for it is not completed but ${job.state}$why"
@@ -86,7 +89,8 @@ public class StoredJob internal constructor(private val job: JobSnapshot) {
         try {
             return type.result.decode(job.result.orEmpty())
         } catch (e: Exception) {
-            throw ArgsDecodingException("The result of job ${job.id} \"${job.name}\" cannot be decoded by ${type.result}: ${e.message}", e)
+            val what = "The result of job ${job.id} \"${job.name}\""
+            throw ArgsDecodingException("$what cannot be decoded by ${type.result}: ${e.message}", e)
         }
     }
 

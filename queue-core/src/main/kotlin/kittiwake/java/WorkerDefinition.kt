@@ -110,5 +110,6 @@ public class WorkerDefinition internal constructor(private val kittiwake: Kittiw
 
 /** A handler written in Java may return null, whatever its signature says here. */
 private fun <R> answered(type: JobType<*, R>, outcome: Outcome<R>?): Outcome<R> = checkNotNull(outcome) {
-    "The handler of job \"${type.name}\" returned null. Return Outcomes.done(…), Outcomes.snooze(…) or Outcomes.discard(…)"
+    "The handler of job \"${type.name}\" returned null. " +
+        "Return Outcomes.done(…), Outcomes.snooze(…) or Outcomes.discard(…)"
 }

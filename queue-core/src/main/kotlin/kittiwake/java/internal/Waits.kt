@@ -42,15 +42,14 @@ internal class Waits : AutoCloseable {
     }
 
     /** Waits for [future], and gives it up when the calling thread is interrupted. */
-    fun <T> interruptibly(future: CompletableFuture<T>): T =
-        try {
-            future.get()
-        } catch (e: ExecutionException) {
-            throw e.cause ?: e
-        } catch (e: InterruptedException) {
-            future.cancel(true)
-            throw e
-        }
+    fun <T> interruptibly(future: CompletableFuture<T>): T = try {
+        future.get()
+    } catch (e: ExecutionException) {
+        throw e.cause ?: e
+    } catch (e: InterruptedException) {
+        future.cancel(true)
+        throw e
+    }
 
     override fun close() {
         scope.cancel("Kittiwake is closed")
