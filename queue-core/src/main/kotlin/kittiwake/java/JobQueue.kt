@@ -172,7 +172,7 @@ public class JobQueue private constructor(private val kittiwake: Kittiwake) : Au
 
 /** What became of a wish to cancel a job. */
 public enum class CancelResult {
-    /** The job is cancelled. If it was running, nothing that its attempt still writes through Kittiwake takes effect. */
+    /** It is cancelled. If it was running, nothing that its attempt still writes through Kittiwake takes effect. */
     CANCELLED,
 
     /** It had ended before. */

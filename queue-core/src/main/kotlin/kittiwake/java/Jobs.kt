@@ -59,7 +59,8 @@ private fun <T> jacksonCodec(type: Class<T>): ArgsCodec<T> = try {
 } catch (e: NoClassDefFoundError) {
     throw IllegalArgumentException(
         "Jackson, which would read and write ${type.simpleName}, is not on the class path. " +
-            "Add the dependency com.fasterxml.jackson.core:jackson-databind, or give define(…) an ArgsCodec of your own",
+            "Add the dependency com.fasterxml.jackson.core:jackson-databind, " +
+            "or give define(…) an ArgsCodec of your own",
         e,
     )
 }

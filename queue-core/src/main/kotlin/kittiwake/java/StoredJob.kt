@@ -80,7 +80,7 @@ public class StoredJob internal constructor(private val job: JobSnapshot) {
      */
     public fun <R> result(type: JobType<*, R>): R {
         require(type.name == job.name) {
-            "Job ${job.id} is a \"${job.name}\", so its result cannot be read as that of a \"${type.name}\""
+            "Job ${job.id} is a \"${job.name}\" and its result is not that of a \"${type.name}\""
         }
         check(state() == State.COMPLETED) {
             val why = job.failures.lastOrNull()?.let { " (last failure: $it)" }.orEmpty()
@@ -89,8 +89,8 @@ public class StoredJob internal constructor(private val job: JobSnapshot) {
         try {
             return type.result.decode(job.result.orEmpty())
         } catch (e: Exception) {
-            val text = "The result of job ${job.id} \"${job.name}\" cannot be decoded by ${type.result}: ${e.message}"
-            throw ArgsDecodingException(text, e)
+            val what = "The result of job ${job.id} \"${job.name}\""
+            throw ArgsDecodingException("$what cannot be decoded by ${type.result}: ${e.message}", e)
         }
     }
 

@@ -38,6 +38,12 @@ public final class Shapes {
                 .map(point -> new Point(point.getX(), point.getY()))
                 .toList();
         return new Picture(
-                kotlin.getId(), kotlin.getTitle(), kotlin.getScale(), kotlin.isPublic(), kotlin.getTint(), points, kotlin.getLabels());
+                kotlin.getId(),
+                kotlin.getTitle(),
+                kotlin.getScale(),
+                kotlin.isPublic(),
+                kotlin.getTint(),
+                points,
+                kotlin.getLabels());
     }
 }

@@ -17,7 +17,8 @@ class WithoutJacksonSpec :
             run.get() shouldBe
                 listOf(
                     "hello",
-                    "Job \"notes\" is not configured correctly:\n  - args: Jackson, which would read and write String, is not on the " +
+                    "Job \"notes\" is not configured correctly:\n  - args: " +
+                        "Jackson, which would read and write String, is not on the " +
                         "class path. Add the dependency " +
                         "com.fasterxml.jackson.core:jackson-databind, or give define(…) an ArgsCodec of your own",
                 )

@@ -15,7 +15,7 @@ import kittiwake.job.JobType;
 import kittiwake.worker.RunningWorker;
 import org.postgresql.ds.PGSimpleDataSource;
 
-/** An order and the job that confirms it, written in one JDBC transaction. Give it a JDBC URL, or it starts a server. */
+/** An order and the job that confirms it, in one JDBC transaction. Give it a JDBC URL, or it starts a server. */
 public final class PlainJdbc {
     record ConfirmArgs(long orderId, String customer) {}
 
@@ -55,7 +55,7 @@ public final class PlainJdbc {
     static JobHandle<Receipt> order(JobQueue queue, Connection connection, String customer) throws SQLException {
         connection.setAutoCommit(false);
         try (var statement = connection.createStatement()) {
-            statement.execute("create table if not exists orders (id bigint generated always as identity, customer text)");
+            statement.execute("create table if not exists orders (id serial, customer text)");
         }
         try (var insert = connection.prepareStatement("insert into orders (customer) values (?) returning id")) {
             insert.setString(1, customer);
