@@ -3,6 +3,7 @@ package samples.images
 import com.github.ajalt.clikt.core.Context
 import com.github.ajalt.clikt.core.CoreCliktCommand
 import com.github.ajalt.clikt.core.ProgramResult
+import com.github.ajalt.clikt.core.context
 import com.github.ajalt.clikt.parameters.arguments.argument
 import com.github.ajalt.clikt.parameters.arguments.check
 import com.github.ajalt.clikt.parameters.arguments.help
@@ -39,6 +40,11 @@ class ImagesCommand : CoreCliktCommand("images") {
         .convert { sizeIn(it) ?: fail("\"$it\" is no size such as 2400x1600") }
         .default(Dimension(2400, 1600))
         .help("How large to paint them. Default: 2400x1600")
+
+    init {
+        // The core of Clikt leaves ending the process to others.
+        context { exitProcess = { kotlin.system.exitProcess(it) } }
+    }
 
     override fun help(context: Context) = "Makes thumbnails of a folder of pictures, by jobs on PostgreSQL."
 

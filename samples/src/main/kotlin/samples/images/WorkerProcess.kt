@@ -11,6 +11,8 @@ class WorkerProcess(private val name: String, concurrency: Int, jdbcUrl: String,
         ProcessBuilder(
             Path.of(System.getProperty("java.home"), "bin", "java").toString(),
             "-classpath", System.getProperty("java.class.path"),
+            // It lives for seconds: what the optimizing compiler costs, it would not earn.
+            "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC",
             "-Djava.awt.headless=true",
             "-Dorg.slf4j.simpleLogger.log.kittiwake=info",
             ImageWorker::class.java.name, name, "$concurrency", out.thumbnails.absolutePathString(),
