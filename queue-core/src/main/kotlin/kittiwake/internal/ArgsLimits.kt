@@ -41,7 +41,7 @@ private fun depth(text: String): Int {
 private fun throwWithPath(text: String) {
     val found =
         try {
-            pathToUnstorable(Json.parseToJsonElement(text), "$")
+            pathTo(Json.parseToJsonElement(text)) { unstorable(it.content) }
         } catch (_: SerializationException) {
             null
         }
@@ -49,12 +49,16 @@ private fun throwWithPath(text: String) {
     throw IllegalArgumentException("$path contains $what, which PostgreSQL cannot store")
 }
 
-private fun pathToUnstorable(element: JsonElement, path: String): Pair<String, String>? = when (element) {
-    is JsonPrimitive -> unstorable(element.content)?.let { path to it }
-    is JsonArray -> element.withIndex().firstNotNullOfOrNull { (i, child) -> pathToUnstorable(child, "$path[$i]") }
-    is JsonObject -> {
+/** The path to the first key or value of [element] that [problem] has something to say about, and what it says. */
+internal fun pathTo(
+    element: JsonElement,
+    path: String = "$",
+    problem: (JsonPrimitive) -> String?,
+): Pair<String, String>? = when (element) {
+    is JsonPrimitive -> problem(element)?.let { path to it }
+    is JsonArray -> element.withIndex().firstNotNullOfOrNull { (i, child) -> pathTo(child, "$path[$i]", problem) }
+    is JsonObject ->
         element.entries.firstNotNullOfOrNull { (key, child) ->
-            unstorable(key)?.let { "a key of $path" to it } ?: pathToUnstorable(child, "$path.$key")
+            problem(JsonPrimitive(key))?.let { "a key of $path" to it } ?: pathTo(child, "$path.$key", problem)
         }
-    }
 }

@@ -1,6 +1,7 @@
 package kittiwake.job
 
 import kittiwake.internal.checkArgs
+import kittiwake.internal.pathTo
 import kotlinx.serialization.ExperimentalSerializationApi
 import kotlinx.serialization.KSerializer
 import kotlinx.serialization.SerializationException
@@ -50,9 +51,9 @@ public interface ArgsCodec<A> {
                 try {
                     serializer()
                 } catch (e: SerializationException) {
+                    val what = e.message.orEmpty().lineSequence().first()
                     throw IllegalArgumentException(
-                        "the class has no serializer. Mark it @Serializable and apply the serialization plugin " +
-                            "(${e.message})",
+                        "$what Mark it @Serializable and apply the serialization plugin",
                         e,
                     )
                 },
@@ -74,11 +75,32 @@ private class SerializationCodec<A>(private val serializer: KSerializer<A>, priv
         }
     }
 
-    override fun encode(value: A): String = format.encodeToString(serializer, value)
+    override fun encode(value: A): String = try {
+        format.encodeToString(serializer, value)
+    } catch (e: SerializationException) {
+        throw pathToNoNumber(value)?.let { SerializationException("$it, which JSON cannot write", e) } ?: e
+    }
 
     override fun decode(text: String): A = format.decodeFromString(serializer, text.also(::checkArgs))
 
+    /** The format says that it met a NaN or an infinity, but not where. */
+    private fun pathToNoNumber(value: A): String? {
+        val permissive = Json(format) { allowSpecialFloatingPointValues = true }
+        val element =
+            try {
+                permissive.encodeToJsonElement(serializer, value)
+            } catch (_: SerializationException) {
+                return null
+            }
+        return pathTo(element) { leaf -> leaf.content.takeIf { !leaf.isString && it in NO_NUMBERS } }
+            ?.let { (path, number) -> "$path is $number" }
+    }
+
     override fun toString(): String = "JSON of ${serializer.descriptor.serialName}"
+
+    private companion object {
+        val NO_NUMBERS = setOf("NaN", "Infinity", "-Infinity")
+    }
 }
 
 /** The name of the first part of [root] whose classes are not known when the job is declared, or null. */

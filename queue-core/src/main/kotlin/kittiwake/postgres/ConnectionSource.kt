@@ -15,6 +15,14 @@ import kotlin.time.Duration
 internal class ConnectionSource(users: DataSource) {
     val dataSource: DataSource = behindThePool(users)
 
+    /** How many connections the user's pool has for handlers, where that can be known. */
+    val connectionsForHandlers: Int? =
+        if (users.isWrapperFor(HikariDataSource::class.java)) {
+            users.unwrap(HikariDataSource::class.java).maximumPoolSize
+        } else {
+            null
+        }
+
     /** A connection of the engine's own, with its settings, and with an end to every wait for the network. */
     fun open(name: String, networkTimeout: Duration): Connection {
         val connection = dataSource.connection

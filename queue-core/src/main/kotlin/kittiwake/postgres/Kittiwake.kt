@@ -134,7 +134,7 @@ public class Kittiwake private constructor(users: DataSource, private val config
     /** Configures a worker: which queues it works and who does the work. It does nothing until it is run. */
     public fun worker(configure: WorkerBuilder.() -> Unit): Worker {
         checkOpen()
-        return kittiwake.worker.worker(postgres, config.retention, configure)
+        return WorkerBuilder(postgres, config.retention, source.connectionsForHandlers).apply(configure).build()
     }
 
     /** The job as it is now; null when there is none, or it ended so long ago that it is forgotten. */
@@ -215,15 +215,16 @@ public class Kittiwake private constructor(users: DataSource, private val config
         isSchemaKnown = true
     }
 
-    private fun explained(e: SQLException): Exception =
-        when (e.sqlState) {
-            READ_ONLY -> NoTransactionException("enqueue() needs a transaction that may write, but this one is read-only", e)
-            ALREADY_FAILED -> NoTransactionException(alreadyFailed(e), e)
-            else -> e
-        }
+    private fun explained(e: SQLException): Exception = when (e.sqlState) {
+        READ_ONLY ->
+            NoTransactionException("enqueue() needs a transaction that may write, but this one is read-only", e)
+        ALREADY_FAILED -> NoTransactionException(alreadyFailed(e), e)
+        else -> e
+    }
 
     private fun alreadyFailed(e: SQLException): String =
-        "enqueue() needs a sound transaction, but the surrounding one has already failed: ${e.cause?.message ?: e.message}"
+        "enqueue() needs a sound transaction, but the surrounding one has already failed: " +
+            (e.cause?.message ?: e.message)
 
     public companion object {
         private const val CHUNK = 1_000

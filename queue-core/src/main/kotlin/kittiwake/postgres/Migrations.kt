@@ -3,6 +3,7 @@ package kittiwake.postgres
 import kittiwake.SchemaException
 import java.security.MessageDigest
 import java.sql.Connection
+import java.sql.SQLException
 
 /** The numbered, forward-only SQL files that make the schema, and what a database says has been applied of them. */
 internal class Migrations(private val schema: Schema) {
@@ -27,6 +28,7 @@ internal class Migrations(private val schema: Schema) {
         connection.autoCommit = false
         try {
             connection.createStatement().use { statement ->
+                statement.execute("set transaction isolation level read committed, read write")
                 statement.execute("set local lock_timeout = '10s'")
                 statement.execute("select pg_advisory_xact_lock(hashtextextended('${schema.channel}/migrate', 0))")
                 statement.execute(bookkeeping)
@@ -40,10 +42,21 @@ internal class Migrations(private val schema: Schema) {
                 connection.commit()
                 return missing.map { it.version }
             }
+        } catch (e: SQLException) {
+            connection.rollback()
+            throw if (e.sqlState == INSUFFICIENT_PRIVILEGE) SchemaException(notAllowed(connection, e)) else e
         } catch (e: Throwable) {
             connection.rollback()
             throw e
         }
+    }
+
+    private fun notAllowed(connection: Connection, e: SQLException): String {
+        val role = connection.metaData.userName
+        val database = connection.catalog
+        return "Role \"$role\" may not migrate schema \"$schema\" (${e.message}). " +
+            "As the owner of database \"$database\" run: grant create on database \"$database\" to \"$role\", " +
+            "or apply the SQL that kittiwake.migrationSql() prints."
     }
 
     /**
@@ -130,6 +143,7 @@ internal class Migrations(private val schema: Schema) {
     }
 
     private companion object {
+        const val INSUFFICIENT_PRIVILEGE = "42501"
         val NAMES = listOf("V001__create_jobs.sql")
     }
 }

@@ -88,6 +88,7 @@ internal class PostgresJobStore(
 
     override suspend fun join(worker: WorkerId, name: String, queues: Set<QueueName>) {
         onPool {
+            ServerCheck.check(it)
             checkSchema(it)
             joinWorkers.execute(it, worker, name, queues)
         }

@@ -78,10 +78,14 @@ public class InMemoryJobStore(timeSource: TimeSource.WithComparableMarks = TimeS
     }
 
     override suspend fun promote(queue: QueueName, limit: Int): Promotion = synchronized(this) {
-        val scheduled = jobs.values.filter { it.new.queue == queue && it.state is JobState.Scheduled }
-        val due = scheduled.filter { it.dueAt <= now }.sortedBy { it.dueAt }.take(limit)
-        due.forEach { it.putBack(null, it.attempts) }
-        Promotion(due.size, scheduled.filter { it.dueAt > now }.minOfOrNull { it.dueAt }?.let { it - now })
+        val (due, later) =
+            jobs.values
+                .filter { it.new.queue == queue && it.state is JobState.Scheduled }
+                .sortedBy { it.dueAt }
+                .partition { it.dueAt <= now }
+        val nextDueIn = later.firstOrNull()?.let { it.dueAt - now }
+        val moved = due.take(limit).onEach { it.putBack(null, it.attempts) }
+        Promotion(moved.size, nextDueIn)
     }
 
     override suspend fun end(worker: WorkerId, jobs: List<Completion.End>): Set<JobId> =

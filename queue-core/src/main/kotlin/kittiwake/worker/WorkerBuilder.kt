@@ -35,7 +35,11 @@ import kotlin.time.TimeSource
  */
 @OptIn(KittiwakeSpi::class)
 @KittiwakeDsl
-public class WorkerBuilder internal constructor(private val store: JobStore, private val retention: Retention) {
+public class WorkerBuilder internal constructor(
+    private val store: JobStore,
+    private val retention: Retention,
+    private val connections: Int? = null,
+) {
     /** What logs and the list of workers call it. Default: "worker". */
     public var name: String = "worker"
 
@@ -133,6 +137,7 @@ public class WorkerBuilder internal constructor(private val store: JobStore, pri
             }
             checkJobs(configs.map { it.name.value })
             checkTimes()
+            checkConnections(configs)
         }
         val config =
             WorkerConfig(name, configs, lease, heartbeatEvery, pollEvery, rescueEvery, shutdownGrace, cancelGrace)
@@ -154,6 +159,18 @@ public class WorkerBuilder internal constructor(private val store: JobStore, pri
                 "job \"$name\" waits in queue \"${type.queue}\", which this worker does not work." +
                     didYouMean(type.queue.value, served)
             }
+        }
+    }
+
+    /** Handlers that wait for each other's connections would stand still: the pool must hold one each, and one more. */
+    private fun Problems.checkConnections(configs: List<QueueConfig>) {
+        val holders = bound.filter { (it.handler?.connections ?: 0) > 0 }.groupBy { it.type.queue }
+        val atOnce = configs.sumOf { queue ->
+            queue.concurrency * (holders[queue.name]?.maxOf { it.handler?.connections ?: 0 } ?: 0)
+        }
+        rule(atOnce == 0 || connections == null || connections > atOnce) {
+            "$atOnce transactional handlers need ${atOnce + 1} connections, but the pool has $connections. " +
+                "Enlarge the pool, or lower the concurrency of ${holders.keys.joinToString { "\"$it\"" }}"
         }
     }
 

@@ -102,7 +102,7 @@ class WorkerSpec :
                     delay(1.seconds)
                     val id = enqueue(type, Args()) { delay = 90.seconds }
                     delay(3.minutes)
-                    timesOf<JobEvent.Started>(id).single() shouldBeLessThanOrEqualTo 91.seconds + 50.milliseconds
+                    timesOf<JobEvent.Started>(id).single() shouldBeLessThanOrEqualTo 91.seconds + 2.milliseconds
                     run.stop()
                 }
             }
@@ -136,8 +136,8 @@ class WorkerSpec :
                     delay(2.minutes)
                     val times = timesOf<JobEvent.Started>(id)
                     times.size shouldBe 3
-                    (times[1] - times[0]) shouldBeLessThanOrEqualTo 10.seconds + 100.milliseconds
-                    (times[2] - times[1]) shouldBeLessThanOrEqualTo 20.seconds + 100.milliseconds
+                    (times[1] - times[0]) shouldBeLessThanOrEqualTo 10.seconds + 5.milliseconds
+                    (times[2] - times[1]) shouldBeLessThanOrEqualTo 20.seconds + 5.milliseconds
                     val job = memory.find(id).shouldNotBeNull()
                     job.attempts shouldBe 3
                     job.result shouldBe "3"

@@ -2,6 +2,7 @@ package kittiwake.exposed
 
 import kittiwake.KittiwakeSpi
 import kittiwake.job.HandlerBinding
+import kittiwake.job.JobHandler
 import kittiwake.job.JobScope
 import kittiwake.job.JobType
 import kittiwake.job.Outcome
@@ -11,6 +12,7 @@ import org.jetbrains.exposed.v1.jdbc.Database
 import org.jetbrains.exposed.v1.jdbc.JdbcTransaction
 import org.jetbrains.exposed.v1.jdbc.transactions.transaction
 import java.sql.Connection
+import java.sql.SQLException
 import kotlin.time.TimeSource
 
 /**
@@ -36,21 +38,30 @@ public fun <A, R> HandlerBinding<A, R>.handleInTransaction(
     db: Database,
     block: context(JdbcTransaction) JobScope.(args: A) -> R,
 ) {
-    val binding = this
-    handler { args ->
+    handler(TransactionalHandler(this, db, block))
+}
+
+@OptIn(KittiwakeSpi::class)
+private class TransactionalHandler<A, R>(
+    private val binding: HandlerBinding<A, R>,
+    private val db: Database,
+    private val block: context(JdbcTransaction) JobScope.(args: A) -> R,
+) : JobHandler<A, R> {
+    override val connections: Int get() = 1
+
+    override suspend fun JobScope.work(args: A): Outcome<R> {
         val job = this
         val fence = kittiwakeOf(db).fence()
         val started = TimeSource.Monotonic.markNow()
         onBlockingThread {
             transaction(db) {
                 maxAttempts = 1
-                val jdbc = connection.connection as Connection
-                fence.open(jdbc, job.claim)
+                fence.open(connection.connection as Connection, job.claim)
                 val result = binding.encode(block(this, job, args))
                 fence.close(connection.connection as Connection, job.claim, result, started.elapsedNow())
             }
         }
-        Outcome.Written
+        return Outcome.Written
     }
 }
 
@@ -77,7 +88,12 @@ public fun <T> savepoint(block: () -> T): T {
         try {
             block()
         } catch (e: Throwable) {
-            jdbc.rollback(savepoint)
+            // Without its savepoint the transaction is not the one it was: the block's own exception says more.
+            try {
+                jdbc.rollback(savepoint)
+            } catch (gone: SQLException) {
+                e.addSuppressed(gone)
+            }
             throw e
         }
     jdbc.releaseSavepoint(savepoint)

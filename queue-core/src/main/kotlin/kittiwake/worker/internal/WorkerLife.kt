@@ -100,6 +100,8 @@ internal class WorkerLife(
                 return store.join(id, config.name, config.queues.mapTo(mutableSetOf()) { it.name })
             } catch (e: SchemaException) {
                 throw e
+            } catch (e: IllegalArgumentException) {
+                throw e
             } catch (e: Exception) {
                 currentCoroutineContext().ensureActive()
                 delay(health.failed(e))
