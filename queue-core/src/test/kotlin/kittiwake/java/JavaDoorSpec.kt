@@ -72,6 +72,17 @@ class JavaDoorSpec :
             }
         }
 
+        context("connect") {
+            test("opens nothing, and knows its schema and its SQL") {
+                JobQueue.connect(TestDatabase.dataSource).use { it.schema() shouldBe "kittiwake" }
+                JobQueue.connect(TestDatabase.dataSource, "mine").use {
+                    it.toString() shouldBe "JobQueue(schema mine)"
+                    it.migrationSql() shouldContain "create table \"mine\".job"
+                }
+                shouldThrow<IllegalArgumentException> { JobQueue.connect(TestDatabase.dataSource, "a b") }
+            }
+        }
+
         context("enqueue") {
             test("is part of the transaction of the connection") {
                 aQueue().use { queue ->
