@@ -24,7 +24,8 @@ internal class Cost(val nanos: Long, val serverCpu: Long?, val clientCpu: Long, 
     /** The share of the machine that went to neither the server nor this client: how far to trust the rest. */
     private fun others(): Double? {
         if (machineCpu == null || serverCpu == null) return null
-        return 100.0 * (machineCpu - serverCpu - clientCpu) / (nanos.toDouble() * Runtime.getRuntime().availableProcessors())
+        return 100.0 * (machineCpu - serverCpu - clientCpu) /
+            (nanos.toDouble() * Runtime.getRuntime().availableProcessors())
     }
 }
 
@@ -35,7 +36,10 @@ internal class Meter(dataSource: DataSource) : AutoCloseable {
     private val postmaster = localPostmaster()
 
     /** The clock is read last, so that reading the rest is not measured; or by the caller, at the very end of the work. */
-    fun read(nanos: Long? = null): Reading = Reading(serverCpu(), clientCpu(), machineCpu(), wal(), nanos ?: System.nanoTime())
+    fun read(nanos: Long? = null): Reading = Reading(
+        serverCpu(), clientCpu(), machineCpu(), wal(),
+        nanos ?: System.nanoTime(),
+    )
 
     fun between(start: Reading, end: Reading): Cost = Cost(
         nanos = end.nanos - start.nanos,
@@ -78,7 +82,13 @@ internal class Meter(dataSource: DataSource) : AutoCloseable {
         connection.close()
     }
 
-    private class Process(val id: Long, val command: String, val parent: Long, val ticks: Long, val childrensTicks: Long)
+    private class Process(
+        val id: Long,
+        val command: String,
+        val parent: Long,
+        val ticks: Long,
+        val childrensTicks: Long,
+    )
 
     private fun stat(folder: File): Process? {
         // A process may end between the listing and the look.

@@ -13,7 +13,8 @@ internal class Options(
     val prefetch: Int?,
 ) {
     companion object {
-        private val NAMES = setOf("jdbc-url", "runs", "jobs", "only", "statements", "worker-jvm", "concurrency", "prefetch")
+        private val NAMES =
+            setOf("jdbc-url", "runs", "jobs", "only", "statements", "worker-jvm", "concurrency", "prefetch")
 
         /** Throws an [IllegalArgumentException] that says what was not understood. */
         fun parse(arguments: Array<String>): Options {
@@ -22,8 +23,13 @@ internal class Options(
             val known = bench.questions.map { it.name }
             (values.keys - NAMES).forEach { throw IllegalArgumentException("There is no option --$it") }
             (asked - known.toSet()).forEach { throw IllegalArgumentException("There is no question \"$it\"") }
+
             fun number(name: String, from: Int): Int? = values[name]?.let {
-                requireNotNull(it.toIntOrNull()?.takeIf { n -> n >= from }) { "--$name must be a number from $from, but was \"$it\"" }
+                requireNotNull(
+                    it.toIntOrNull()?.takeIf { n ->
+                        n >= from
+                    },
+                ) { "--$name must be a number from $from, but was \"$it\"" }
             }
             return Options(
                 questions = asked.ifEmpty { known },

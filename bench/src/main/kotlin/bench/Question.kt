@@ -20,7 +20,13 @@ internal class Bench(val server: Server, val options: Options) {
             List(options.runs) { run ->
                 System.err.println("  $what, $settings: run ${run + 1} of ${options.runs}")
                 server.freshTables().use { tables ->
-                    measure(tables).also { System.err.println("    ${it.entries.joinToString { (k, v) -> "$k ${v?.short() ?: "n/a"}" }}") }
+                    measure(tables).also {
+                        System.err.println(
+                            "    ${it.entries.joinToString { (k, v) ->
+                                "$k ${v?.short() ?: "n/a"}"
+                            }}",
+                        )
+                    }
                 }
             }
         return Row(what, settings, runs)

@@ -26,4 +26,5 @@ internal fun Double.short(): String = when {
 }
 
 /** The smallest value that [share] of the sorted values do not exceed. */
-internal fun List<Double>.percentile(share: Double): Double = this[(kotlin.math.ceil(share * size).toInt() - 1).coerceIn(indices)]
+internal fun List<Double>.percentile(share: Double): Double =
+    this[(kotlin.math.ceil(share * size).toInt() - 1).coerceIn(indices)]

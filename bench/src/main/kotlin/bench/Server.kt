@@ -9,7 +9,11 @@ import javax.sql.DataSource
 internal const val SCHEMA = "kittiwake_bench"
 
 /** The server that is measured: the embedded one, or one given by its URL. Either must be durable. */
-internal class Server private constructor(val url: String, private val hasStatements: Boolean, private val stop: () -> Unit) : AutoCloseable {
+internal class Server private constructor(
+    val url: String,
+    private val hasStatements: Boolean,
+    private val stop: () -> Unit,
+) : AutoCloseable {
     val dataSource: DataSource = dataSource(url)
 
     /** Tables that nobody has used. */
@@ -47,9 +51,17 @@ internal class Server private constructor(val url: String, private val hasStatem
     companion object {
         fun open(options: Options): Server {
             val server =
-                if (options.jdbcUrl != null) Server(options.jdbcUrl, hasStatements = false) {} else embedded(options.statements)
+                if (options.jdbcUrl !=
+                    null
+                ) {
+                    Server(options.jdbcUrl, hasStatements = false) {}
+                } else {
+                    embedded(options.statements)
+                }
             for (setting in listOf("fsync", "synchronous_commit", "full_page_writes")) {
-                check(server.ask("show $setting") == "on") { "$setting is ${server.ask("show $setting")}: figures count only with durable commits" }
+                check(server.ask("show $setting") == "on") {
+                    "$setting is ${server.ask("show $setting")}: figures count only with durable commits"
+                }
             }
             return server
         }
@@ -61,7 +73,10 @@ internal class Server private constructor(val url: String, private val hasStatem
             // The library of the embedded server turns both off for the sake of tests.
             builder.setServerConfig("fsync", "on").setServerConfig("synchronous_commit", "on")
             builder.setServerConfig("shared_buffers", "512MB").setServerConfig("max_wal_size", "4GB")
-            if (withStatements) builder.setServerConfig("shared_preload_libraries", "pg_stat_statements")
+            if (withStatements) {
+                builder.setServerConfig("shared_preload_libraries", "pg_stat_statements")
+                builder.setServerConfig("pg_stat_statements.track_planning", "on")
+            }
             val postgres = builder.start()
             val server = Server(postgres.getJdbcUrl("postgres", "postgres"), withStatements, postgres::close)
             if (withStatements) server.execute("create extension if not exists pg_stat_statements")
@@ -69,11 +84,12 @@ internal class Server private constructor(val url: String, private val hasStatem
         }
 
         private const val STATEMENTS = """
-            select string_agg(format('    %9s ms %9s calls %8s ms each %10s rows %8s B WAL each %8s buffers each  %s',
-                       round(total_exec_time), calls, round(mean_exec_time::numeric, 3), rows, round(wal_bytes / calls),
-                       (shared_blks_hit + shared_blks_read) / calls, left(regexp_replace(query, '\s+', ' ', 'g'), 60)),
-                   e'\n' order by total_exec_time desc)
-            from (select * from pg_stat_statements order by total_exec_time desc limit 14) as top
+            select string_agg(format('    %9s ms: %8s calls, each %7s ms and %7s ms of planning, %6s rows, %7s B of WAL, %6s pages  %s',
+                       round(total_exec_time + total_plan_time), calls, round(mean_exec_time::numeric, 3),
+                       round((total_plan_time / calls)::numeric, 3), rows / calls, round(wal_bytes / calls),
+                       (shared_blks_hit + shared_blks_read) / calls, left(regexp_replace(query, '\s+', ' ', 'g'), 70)),
+                   e'\n' order by total_exec_time + total_plan_time desc)
+            from (select * from pg_stat_statements order by total_exec_time + total_plan_time desc limit 14) as top
         """
     }
 }

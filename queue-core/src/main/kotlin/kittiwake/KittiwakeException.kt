@@ -11,7 +11,7 @@ public sealed class KittiwakeException(message: String, cause: Throwable? = null
 
 /**
  * An enqueue needed an open, writable transaction of the right database and did not find one. Nothing was sent to the
- * server.
+ * server, or the [cause] is what the server said.
  */
 public class NoTransactionException(message: String, cause: Throwable? = null) : KittiwakeException(message, cause)
 

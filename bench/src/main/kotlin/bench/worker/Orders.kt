@@ -17,9 +17,9 @@ internal class WorkerSettings(
 /** One line on the worker process's input. */
 @Serializable
 internal sealed interface Order {
-    /** Run until so many jobs are completed, and measure that. */
+    /** Run until so many jobs are completed, and measure that. A warm-up has settings of its own. */
     @Serializable
-    class Drain(val jobs: Int) : Order
+    class Drain(val jobs: Int, val isWarmUp: Boolean = false) : Order
 
     /** Run, and note when each of so many jobs starts. */
     @Serializable

@@ -34,12 +34,13 @@ fun main(arguments: Array<String>) {
 
 private class AtWork(private val settings: WorkerSettings, private val kittiwake: Kittiwake, private val meter: Meter) {
     private val type = noop(settings.archive)
+    private val warmUp = WorkerSettings(settings.jdbcUrl, settings.archive, concurrency = 64, prefetch = 2_000)
 
     fun obey(): Unit = runBlocking {
         say(Reply.Ready)
         while (true) {
             when (val order = order() ?: break) {
-                is Order.Drain -> drain(order.jobs)
+                is Order.Drain -> drain(order.jobs, if (order.isWarmUp) warmUp else settings)
                 is Order.Attend -> attend(order.jobs)
                 Order.Finish -> error("Nothing was begun")
             }
@@ -53,9 +54,9 @@ private class AtWork(private val settings: WorkerSettings, private val kittiwake
     }
 
     /** The clock runs from the start of `run()` to the last completion written, and so do the counters. */
-    private suspend fun drain(jobs: Int): Unit = coroutineScope {
+    private suspend fun drain(jobs: Int, settings: WorkerSettings): Unit = coroutineScope {
         val done = Completions(jobs, meter)
-        val worker = worker(done) {}
+        val worker = worker(settings, done) {}
         val start = meter.read()
         val running = launch(Dispatchers.Default) { worker.run() }
         val end = done.last.await()
@@ -67,7 +68,7 @@ private class AtWork(private val settings: WorkerSettings, private val kittiwake
         val nanos = AtomicLongArray(jobs)
         val micros = AtomicLongArray(jobs)
         val done = Completions(jobs, meter)
-        val worker = worker(done) { args ->
+        val worker = worker(settings, done) { args ->
             nanos.set(args.number, System.nanoTime())
             micros.set(args.number, Instant.now().let { it.epochSecond * 1_000_000 + it.nano / 1_000 })
         }
@@ -79,15 +80,16 @@ private class AtWork(private val settings: WorkerSettings, private val kittiwake
         say(Reply.Attended(List(jobs, nanos::get), List(jobs, micros::get)))
     }
 
-    private fun worker(done: Completions, work: (NoopArgs) -> Unit): Worker = kittiwake.worker {
-        queue("noop") {
-            settings.concurrency?.let { concurrency = it }
-            settings.prefetch?.let { prefetch = it }
+    private fun worker(settings: WorkerSettings, done: Completions, work: (NoopArgs) -> Unit): Worker = kittiwake
+        .worker {
+            queue("noop") {
+                settings.concurrency?.let { concurrency = it }
+                settings.prefetch?.let { prefetch = it }
+            }
+            settings.pollEveryMillis?.let { pollEvery = it.milliseconds }
+            handle(type) { args -> work(args) }
+            observe(done)
         }
-        settings.pollEveryMillis?.let { pollEvery = it.milliseconds }
-        handle(type) { args -> work(args) }
-        observe(done)
-    }
 }
 
 /** Notes which jobs were completed, and reads the meter after the last that is expected. */

@@ -11,8 +11,16 @@ internal class WorkerProcess private constructor(private val process: Process) :
     private val output = process.inputReader()
 
     /** Works everything there is, up to the last of [jobs]. */
-    fun drain(jobs: Int): Reply.Drained {
-        val drained = ask(Order.Drain(jobs)) as Reply.Drained
+    fun drain(jobs: Int): Reply.Drained = drained(Order.Drain(jobs))
+
+    /** The same, unmeasured and as fast as it goes. */
+    fun warmUp(jobs: Int) {
+        drained(Order.Drain(jobs, isWarmUp = true))
+    }
+
+    private fun drained(order: Order.Drain): Reply.Drained {
+        val jobs = order.jobs
+        val drained = ask(order) as Reply.Drained
         check(drained.completions == jobs && drained.distinct == jobs) {
             "$jobs jobs were to be done, but ${drained.distinct} were, in ${drained.completions} completions"
         }
@@ -52,7 +60,11 @@ internal class WorkerProcess private constructor(private val process: Process) :
         fun start(settings: WorkerSettings, options: Options): WorkerProcess {
             val java = File(System.getProperty("java.home"), "bin/java").path
             val command = listOf(java, "-Xmx1g") + options.workerJvm +
-                listOf("-cp", System.getProperty("java.class.path"), "bench.worker.WorkerMainKt", LINE.encodeToString(settings))
+                listOf(
+                    "-cp", System.getProperty("java.class.path"), "bench.worker.WorkerMainKt",
+                    LINE
+                        .encodeToString(settings),
+                )
             val process = ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start()
             return WorkerProcess(process).also { check(it.reply() is Reply.Ready) }
         }

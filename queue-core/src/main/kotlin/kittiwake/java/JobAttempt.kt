@@ -33,7 +33,7 @@ public class JobAttempt internal constructor(private val job: JobScope) {
     public fun metadata(): Map<String, String> = job.metadata
 
     /** The job in whose handler this one was enqueued, if any. */
-    public fun parent(): OptionalLong = optionalOf(job.parent)
+    public fun parent(): OptionalLong = job.parent?.let { OptionalLong.of(it.value) } ?: OptionalLong.empty()
 
     override fun toString(): String = job.toString()
 }

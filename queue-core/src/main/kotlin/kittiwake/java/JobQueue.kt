@@ -1,6 +1,7 @@
 package kittiwake.java
 
 import kittiwake.enqueue.EnqueueOptions
+import kittiwake.java.internal.Waits
 import kittiwake.job.JobId
 import kittiwake.job.JobType
 import kittiwake.postgres.Kittiwake
@@ -112,10 +113,10 @@ public class JobQueue private constructor(private val kittiwake: Kittiwake) : Au
         type: JobType<A, R>,
         args: Iterable<A>,
         settings: BiConsumer<in A, EnqueueSettings>,
-    ): List<JobHandle<R>> {
-        val refs = waits.untilDone { kittiwake.submitAll(type, args) { accept(it, settings) } }
-        return refs.map { JobHandle(it) }
-    }
+    ): List<JobHandle<R>> = waits
+        .untilDone {
+            kittiwake.submitAll(type, args) { accept(it, settings) }
+        }.map { JobHandle(it) }
 
     /** The job as it is now; empty when there is none, or it ended so long ago that it is forgotten. */
     @Throws(SQLException::class)
@@ -171,7 +172,7 @@ public class JobQueue private constructor(private val kittiwake: Kittiwake) : Au
 
 /** What became of a wish to cancel a job. */
 public enum class CancelResult {
-    /** The job is cancelled. Nothing that a running attempt of it still writes through Kittiwake takes effect. */
+    /** It is cancelled. If it was running, nothing that its attempt still writes through Kittiwake takes effect. */
     CANCELLED,
 
     /** It had ended before. */

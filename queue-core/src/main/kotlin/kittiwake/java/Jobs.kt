@@ -58,7 +58,7 @@ private fun <T> jacksonCodec(type: Class<T>): ArgsCodec<T> = try {
     JacksonCodec.of(type)
 } catch (e: NoClassDefFoundError) {
     throw IllegalArgumentException(
-        "Jackson, which would read and write ${type.simpleName}, is not on the class path (${e.message}). " +
+        "Jackson, which would read and write ${type.simpleName}, is not on the class path. " +
             "Add the dependency com.fasterxml.jackson.core:jackson-databind, " +
             "or give define(…) an ArgsCodec of your own",
         e,

@@ -3,7 +3,6 @@ package kittiwake.java
 import kittiwake.ArgsDecodingException
 import kittiwake.job.AttemptFailure
 import kittiwake.job.Ending
-import kittiwake.job.JobId
 import kittiwake.job.JobSnapshot
 import kittiwake.job.JobState
 import kittiwake.job.JobType
@@ -68,7 +67,7 @@ public class StoredJob internal constructor(private val job: JobSnapshot) {
     public fun metadata(): Map<String, String> = job.metadata
 
     /** The job that enqueued it, if any. */
-    public fun parent(): OptionalLong = optionalOf(job.parent)
+    public fun parent(): OptionalLong = job.parent?.let { OptionalLong.of(it.value) } ?: OptionalLong.empty()
 
     /** The failures so far, oldest first. */
     public fun failures(): List<FailedAttempt> = job.failures.map(::FailedAttempt)
@@ -81,7 +80,7 @@ public class StoredJob internal constructor(private val job: JobSnapshot) {
      */
     public fun <R> result(type: JobType<*, R>): R {
         require(type.name == job.name) {
-            "Job ${job.id} is a \"${job.name}\", so its result cannot be read as that of a \"${type.name}\""
+            "Job ${job.id} is a \"${job.name}\" and its result is not that of a \"${type.name}\""
         }
         check(state() == State.COMPLETED) {
             val why = job.failures.lastOrNull()?.let { " (last failure: $it)" }.orEmpty()
@@ -90,8 +89,8 @@ public class StoredJob internal constructor(private val job: JobSnapshot) {
         try {
             return type.result.decode(job.result.orEmpty())
         } catch (e: Exception) {
-            val text = "The result of job ${job.id} \"${job.name}\" cannot be decoded by ${type.result}: ${e.message}"
-            throw ArgsDecodingException(text, e)
+            val what = "The result of job ${job.id} \"${job.name}\""
+            throw ArgsDecodingException("$what cannot be decoded by ${type.result}: ${e.message}", e)
         }
     }
 
@@ -132,5 +131,3 @@ public class FailedAttempt internal constructor(private val failure: AttemptFail
 
     override fun toString(): String = failure.toString()
 }
-
-internal fun optionalOf(id: JobId?): OptionalLong = if (id == null) OptionalLong.empty() else OptionalLong.of(id.value)

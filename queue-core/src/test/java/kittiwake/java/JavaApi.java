@@ -93,12 +93,13 @@ public final class JavaApi {
     }
 
     static List<JobHandle<Void>> submitEveryWay(JobQueue queue) throws SQLException {
+        Instant inAMinute = Instant.now().plusSeconds(60);
         JobHandle<Void> plain = queue.submit(RESIZE, new ResizeArgs(1));
-        JobHandle<Void> later = queue.submit(RESIZE, new ResizeArgs(2), job -> job.runAt(Instant.now().plusSeconds(60)));
-        JobHandle<Void> bulk = queue.submitAll(RESIZE, List.of(new ResizeArgs(3))).get(0);
-        JobHandle<Void> ranked =
-                queue.submitAll(RESIZE, List.of(new ResizeArgs(4)), (args, job) -> job.priority((int) args.imageId())).get(0);
-        return List.of(plain, later, bulk, ranked);
+        JobHandle<Void> later = queue.submit(RESIZE, new ResizeArgs(2), job -> job.runAt(inAMinute));
+        List<JobHandle<Void>> bulk = queue.submitAll(RESIZE, List.of(new ResizeArgs(3)));
+        List<JobHandle<Void>> ranked =
+                queue.submitAll(RESIZE, List.of(new ResizeArgs(4)), (args, job) -> job.priority((int) args.imageId()));
+        return List.of(plain, later, bulk.get(0), ranked.get(0));
     }
 
     static RunningWorker workerOf(JobQueue queue, BlockingHandler<RenderArgs, RenderResult> render) {

@@ -13,6 +13,7 @@ import kittiwake.java.JavaApi.RESIZE
 import kittiwake.java.JavaApi.RenderArgs
 import kittiwake.java.JavaApi.RenderResult
 import kittiwake.java.JavaApi.ResizeArgs
+import kittiwake.java.JobNotice.Kind
 import kittiwake.java.StoredJob.State
 import kittiwake.job.Failure
 import kittiwake.job.JobId
@@ -46,7 +47,8 @@ class JavaDoorSpec :
         context("a definition") {
             test("becomes the job type that Kotlin knows") {
                 RESIZE.toString() shouldBe
-                    "job \"java.resize\" (queue images, priority 5, 8 attempts, timeout 2m, unique, retention completed 1d, failed 2d)"
+                    "job \"java.resize\" (queue images, priority 5, 8 attempts, timeout 2m, unique, " +
+                    "retention completed 1d, failed 2d)"
                 JavaApi.OWN_MAPPER.args.toString() shouldBe "JSON of kittiwake.java.JavaApi\$RenderArgs, by Jackson"
                 JavaApi.OWN_MAPPER_WITHOUT_RESULT.result.toString() shouldBe "no result"
             }
@@ -141,7 +143,8 @@ class JavaDoorSpec :
                 aQueue().use { queue ->
                     shouldThrow<IllegalArgumentException> { queue.submit(RESIZE, ResizeArgs(1, listOf(), "a\u0000b")) }
                         .message shouldBe
-                        "The args of job \"java.resize\" cannot be stored: $.note contains U+0000, which PostgreSQL cannot store"
+                        "The args of job \"java.resize\" cannot be stored: " +
+                        "$.note contains U+0000, which PostgreSQL cannot store"
                 }
             }
         }
@@ -208,7 +211,7 @@ class JavaDoorSpec :
                         forgotten.failures().last().error() shouldContain "Return Outcomes.done(…)"
                         for (job in listOf(used, broken, unwanted, forgotten)) {
                             job.state() shouldBe State.DISCARDED
-                            shouldThrow<IllegalStateException> { job.result(RENDER) }.message shouldContain "has no result"
+                            shouldThrow<IllegalStateException> { job.result(RENDER) }.message shouldContain "no result"
                         }
                     }
                 }
@@ -227,7 +230,7 @@ class JavaDoorSpec :
                     JavaApi.workerOf(queue, handler) { notices += it }.use { queue.ended(handle) }
                     attempts shouldBe listOf(1, 1)
                     notices.map { it.kind() } shouldBe
-                        listOf(JobNotice.Kind.STARTED, JobNotice.Kind.SNOOZED, JobNotice.Kind.STARTED, JobNotice.Kind.DISCARDED)
+                        listOf(Kind.STARTED, Kind.SNOOZED, Kind.STARTED, Kind.DISCARDED)
                     notices[1].delay().get() shouldBe Duration.ofMillis(5)
                     notices[3].error().get() shouldContain "enough"
                     notices.map { it.id() }.distinct() shouldBe listOf(handle.id())
@@ -302,7 +305,8 @@ class JavaDoorSpec :
             test("gives the future of the job's end") {
                 aQueue().use { queue ->
                     val handle = queue.submit(RENDER, RenderArgs(7, "go"))
-                    val result = queue.awaitAsync(handle.id(), Duration.ofSeconds(30)).thenApply { it.get().result(handle.type()) }
+                    val ended = queue.awaitAsync(handle.id(), Duration.ofSeconds(30))
+                    val result = ended.thenApply { it.get().result(handle.type()) }
                     JavaApi.workerOf(queue, JavaApi::render).use { result.get().bytes shouldBe 7 }
                 }
             }

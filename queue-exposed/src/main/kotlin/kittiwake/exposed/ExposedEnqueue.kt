@@ -69,28 +69,28 @@ public fun <A : Any, R> JdbcTransaction.enqueueAll(
     return refs
 }
 
-/** What the compiler cannot know: that the transaction is still open, is the one of this thread, and may write. */
+/**
+ * What the compiler cannot know: that the transaction is still open, is the one of this thread, and may write. The
+ * connection is looked at last: that of a transaction which has ended without a statement would be opened, and never
+ * given back.
+ */
 private fun JdbcTransaction.checkUsable() {
-    if (connection.isClosed) {
-        throw NoTransactionException(
-            "enqueue() needs an open transaction, but this one (${id()}) has ended. " +
-                "A coroutine launched inside transaction { } outlives it: enqueue in the block itself",
-        )
-    }
     val current = db.transactionManager.currentOrNull()
     if (current?.root() !== root()) {
         throw NoTransactionException(
-            "enqueue() was given the transaction ${id()} of ${db.url}, " +
-                "but the current one of this thread is ${current?.id() ?: "none"}: " +
-                "a transaction belongs to the thread or coroutine that its block runs in",
+            "enqueue() was given the transaction $transactionId of ${db.place}, but the current one of this thread is " +
+                "${current?.transactionId ?: "none"}. Either it has ended, for a coroutine launched inside transaction { } outlives it, " +
+                "or it belongs to another thread: enqueue in the block itself",
         )
     }
-    if (readOnly) {
-        throw NoTransactionException("enqueue() needs a transaction that may write, but this one is read-only")
+    if (readOnly) throw NoTransactionException("enqueue() needs a transaction that may write, but this one is read-only")
+    if (connection.isClosed) {
+        throw NoTransactionException(
+            "enqueue() needs an open transaction, but this one ($transactionId) has ended. A coroutine that takes the context of " +
+                "suspendTransaction { } along outlives it: enqueue in the block itself",
+        )
     }
 }
-
-private fun JdbcTransaction.id(): String = transactionId
 
 /** The transaction whose commit is the server's: nested ones are savepoints of it. */
 internal tailrec fun JdbcTransaction.root(): JdbcTransaction {

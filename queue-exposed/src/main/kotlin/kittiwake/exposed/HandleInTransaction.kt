@@ -12,6 +12,7 @@ import org.jetbrains.exposed.v1.jdbc.Database
 import org.jetbrains.exposed.v1.jdbc.JdbcTransaction
 import org.jetbrains.exposed.v1.jdbc.transactions.transaction
 import java.sql.Connection
+import java.sql.SQLException
 import kotlin.time.TimeSource
 
 /**
@@ -87,7 +88,12 @@ public fun <T> savepoint(block: () -> T): T {
         try {
             block()
         } catch (e: Throwable) {
-            jdbc.rollback(savepoint)
+            // Without its savepoint the transaction is not the one it was: the block's own exception says more.
+            try {
+                jdbc.rollback(savepoint)
+            } catch (gone: SQLException) {
+                e.addSuppressed(gone)
+            }
             throw e
         }
     jdbc.releaseSavepoint(savepoint)

@@ -42,13 +42,7 @@ fun register(db: Database, address: String): JobRef<Unit> = transaction(db) { we
 /** Many at once: one statement for each thousand. */
 fun thumbnailsOf(db: Database, imageId: Long, widths: List<Int>): List<JobRef<Thumbnail>> = transaction(db) {
     thumbnail.enqueueAll(widths.map { ThumbnailArgs(imageId, it) }) { args ->
-        priority = if (args.width <
-            100
-        ) {
-            50
-        } else {
-            0
-        }
+        if (args.width < 100) priority = 50
     }
 }
 

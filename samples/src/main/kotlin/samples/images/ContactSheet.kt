@@ -3,7 +3,7 @@ package samples.images
 import kotlin.io.path.name
 import kotlin.io.path.nameWithoutExtension
 
-/** A page with all pictures, small, each a link to its largest thumbnail; it needs nothing but the folder it lies in. */
+/** A page with all pictures, each a link to its largest thumbnail; it needs nothing but the folder it lies in. */
 fun contactSheet(summary: Summary): String =
     """
     |<!doctype html>
@@ -27,9 +27,10 @@ fun contactSheet(summary: Summary): String =
 
 private fun headline(summary: Summary): String {
     val thumbnails = summary.images.sumOf { it.thumbnails.size }
-    return "$thumbnails thumbnails of ${summary.images.size} pictures in %.1f seconds. One job failed twice and was done, ".format(
-        summary.took.inWholeMilliseconds / 1000.0,
-    ) + "${summary.rescued.size} outlived their worker, one picture is beyond help."
+    val hopeless = (summary.images + summary.corrupt).count { it.thumbnails.isEmpty() }
+    return "$thumbnails thumbnails of ${summary.images.size} pictures in ${summary.took.seconds} seconds. " +
+        "One job failed twice before it was done, ${summary.rescued.size} outlived their worker, " +
+        "and $hopeless of the pictures could not be read."
 }
 
 private fun card(summary: Summary, result: ImageResult): String {
@@ -44,7 +45,7 @@ private fun card(summary: Summary, result: ImageResult): String {
         |    width="${shown.width}" height="${shown.height}" loading="lazy" alt=""></a>
         |  <figcaption><b>${title(result)}</b><span>$links</span></figcaption>
         |</figure>
-    """.trimMargin()
+        """.trimMargin()
 }
 
 private fun brokenCard(result: ImageResult): String {
@@ -54,7 +55,7 @@ private fun brokenCard(result: ImageResult): String {
         |  <p>${complaint.escaped()}</p>
         |  <figcaption><b>${title(result)}</b><span>discarded</span></figcaption>
         |</figure>
-    """.trimMargin()
+        """.trimMargin()
 }
 
 private fun title(result: ImageResult) = result.image.path.nameWithoutExtension.escaped()
@@ -70,7 +71,8 @@ private const val STYLE = """
   h1 { margin: 0; font-weight: 300; font-size: 2.5rem; letter-spacing: -.02em; color: #fff; }
   header p { margin: .25rem 0 0; color: #8d93a5; }
   main { display: grid; grid-template-columns: repeat(auto-fill, minmax(18rem, 1fr)); gap: 1.5rem; }
-  figure { display: flex; flex-direction: column; margin: 0; border-radius: .75rem; overflow: hidden; background: #1a1d27; }
+  figure { display: flex; flex-direction: column; margin: 0; overflow: hidden; border-radius: .75rem;
+    background: #1a1d27; }
   img { display: block; width: 100%; height: auto; aspect-ratio: 3 / 2; object-fit: cover; transition: transform .3s; }
   figure > a { overflow: hidden; }
   figure > a:hover img { transform: scale(1.04); }
@@ -79,6 +81,7 @@ private const val STYLE = """
   figcaption span, figcaption a { color: #8d93a5; text-decoration: none; white-space: nowrap; }
   figcaption a { margin-left: .4rem; }
   figcaption a:hover { color: #fff; }
-  .broken p { flex: 1; display: grid; place-items: center; margin: 0; min-height: 12rem; padding: 1.5rem; text-align: center;
-    color: #ff9d8a; background: repeating-linear-gradient(45deg, #241a20 0 12px, #1f171d 12px 24px); }
+  .broken p { flex: 1; display: grid; place-items: center; margin: 0; min-height: 9rem; padding: 1.5rem;
+    text-align: center; color: #ff9d8a;
+    background: repeating-linear-gradient(45deg, #241a20 0 12px, #1f171d 12px 24px); }
 """

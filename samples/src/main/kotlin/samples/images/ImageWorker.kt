@@ -55,7 +55,7 @@ private fun ImageDatabase.worker(workerName: String, slots: Int, thumbnails: Pat
         }
     }
 
-    // Far shorter than usual, so that the sample need not wait for half a minute until a dead worker's jobs are taken back.
+    // Far shorter than usual, so that nobody need watch for half a minute until a dead worker's jobs are taken back.
     lease = 3.seconds
     heartbeatEvery = 1.seconds
     rescueEvery = 1.seconds

@@ -26,6 +26,7 @@ fun runImages(settings: Settings): Summary {
     val out = OutputFolder(settings.out).also { it.clear() }
     val renderer = PictureRenderer(out.pictures, settings.size)
     val pictures = settings.folder?.let(::picturesIn) ?: renderer.pictures(settings.count)
+    println("Starting PostgreSQL and two workers")
     val summary = Server(settings.jdbcUrl).use { server ->
         ImageDatabase(server.jdbcUrl, poolSize = 3).use { database ->
             database.startAfresh()

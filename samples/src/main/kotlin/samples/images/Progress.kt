@@ -31,14 +31,15 @@ suspend fun <T> withProgress(monitor: Monitor, block: suspend () -> T): T = coro
     }
 }
 
+/** Short enough for a console of 80 columns, where a longer line could not move. */
 private fun progressLine(now: Overview, took: Duration): String {
     val all = now.jobs { true }
-    val ended = all - now.unfinished
-    val bar = "#".repeat(if (all == 0) 0 else BAR * ended / all).padEnd(BAR, '.')
-    val states = listOf("ready", "scheduled", "running", "completed", "discarded").joinToString("  ") { state ->
-        "$state ${now.jobs { it.state == state }.toString().padStart(3)}"
-    }
-    return "[$bar] $states  %5.1f s".format(took.inWholeMilliseconds / 1000.0)
+    val bar = "#".repeat(if (all == 0) 0 else BAR * (all - now.unfinished) / all).padEnd(BAR, '.')
+    val running = now.jobs { it.state == "running" }
+    val completed = now.jobs { it.state == "completed" }
+    val discarded = now.jobs { it.state == "discarded" }
+    return "[$bar] %3d waiting  %2d running  %3d completed  %2d discarded  %5s s"
+        .format(now.unfinished - running, running, completed, discarded, took.seconds)
 }
 
-private const val BAR = 30
+private const val BAR = 14

@@ -1,8 +1,11 @@
 package samples.images
 
+import java.util.Locale.ROOT
+import kotlin.time.Duration
+import kotlin.time.DurationUnit.SECONDS
+
 /** The summary as a table for the console. */
 fun report(summary: Summary): String = buildString {
-    val seconds = summary.took.inWholeMilliseconds / 1000.0
     val ended = summary.jobs.jobs { true } - summary.jobs.unfinished
     appendLine()
     appendLine("job             completed  discarded  unfinished  attempts")
@@ -16,10 +19,14 @@ fun report(summary: Summary): String = buildString {
         )
     }
     appendLine()
-    appendLine("%d jobs in %.1f s, which is %.1f a second".format(ended, seconds, ended / seconds))
+    val rate = ended / summary.took.toDouble(SECONDS)
+    appendLine("$ended jobs in ${summary.took.seconds} s, which is ${"%.1f".format(ROOT, rate)} a second")
     appendLine("tried again  a job that fails twice: ${summary.flaky.state}, attempt ${summary.flaky.attempts}")
     appendLine("discarded    ${summary.corrupt.jobs.firstNotNullOfOrNull { it.complaint }}")
     appendLine("rescued      ${summary.rescued.size} jobs of worker ana, which was killed while it worked them")
     appendLine()
     append("The thumbnails are in ${summary.out.index.toUri()}")
 }
+
+/** In seconds, to the tenth. */
+val Duration.seconds: String get() = "%.1f".format(ROOT, toDouble(SECONDS))

@@ -2,7 +2,6 @@ package samples.images
 
 import kittiwake.job.JobId
 import kotlinx.coroutines.delay
-import kotlinx.coroutines.withTimeout
 import java.nio.file.Path
 import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.minutes
@@ -20,7 +19,7 @@ class Story(
     private val monitor = Monitor(database.db)
 
     suspend fun tell(pictures: List<Path>, corrupt: Path): Summary {
-        until { monitor.workers() == 2 }
+        check(until { monitor.workers() == 2 }) { "The workers did not come up" }
         val started = TimeSource.Monotonic.markNow()
         return withProgress(monitor) {
             val broken = importImage(database.db, corrupt)
@@ -56,10 +55,14 @@ class Story(
     private suspend fun result(image: ImportedImage) =
         ImageResult(image, image.jobs.mapNotNull { kittiwake.find(it.id) }, monitor.thumbnails(image))
 
-    private suspend fun until(fact: () -> Boolean) = withTimeout(2.minutes) {
+    /** Waits for [fact]; false when it is none after a time that is long enough for anything here. */
+    private suspend fun until(fact: () -> Boolean): Boolean {
+        val started = TimeSource.Monotonic.markNow()
         while (!fact()) {
+            if (started.elapsedNow() > 2.minutes) return false
             alive.forEach { it.checkAlive() }
             delay(20.milliseconds)
         }
+        return true
     }
 }

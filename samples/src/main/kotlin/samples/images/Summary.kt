@@ -41,9 +41,11 @@ class Summary(
             }
         }
         if (jobs.unfinished > 0) add("${jobs.unfinished} jobs have not ended")
-        if (!corrupt.jobs.all { it.isCorrupt }) add("the corrupt picture's jobs did not end discarded: ${corrupt.jobs}")
-        if (!flaky.isCompleted || flaky.attempts != 3) add("the job that fails twice took ${flaky.attempts} attempts: $flaky")
-        if (lost.isEmpty()) add("the worker was killed when it had nothing to do: give it more pictures, or larger ones")
+        if (!corrupt.jobs.all { it.isCorrupt }) add("the corrupt picture's jobs were not discarded: ${corrupt.jobs}")
+        if (!flaky.isCompleted || flaky.attempts != 3) {
+            add("the job that fails twice was not done at its third attempt: ${flaky.attempts}, $flaky")
+        }
+        if (lost.isEmpty()) add("the killed worker had nothing to do: give it more pictures, or larger ones")
         for (job in lost - rescued.toSet()) add("a job of the killed worker was not run again: $job")
     }
 }
@@ -56,5 +58,8 @@ val JobSnapshot.isCorrupt: Boolean
 
 /** What was wrong with its picture: the message of the failure, which is kept with the job, without its trace. */
 val JobSnapshot.complaint: String?
-    get() = failures.asSequence().flatMap { it.error.lineSequence() }
-        .firstOrNull { it.startsWith(CorruptImageException::class.java.name) }?.substringAfter(": ")
+    get() = failures
+        .asSequence()
+        .flatMap { it.error.lineSequence() }
+        .firstOrNull { it.startsWith(CorruptImageException::class.java.name) }
+        ?.substringAfter(": ")

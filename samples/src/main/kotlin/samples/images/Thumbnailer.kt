@@ -12,7 +12,6 @@ import java.nio.file.StandardCopyOption.REPLACE_EXISTING
 import java.util.UUID
 import javax.imageio.ImageIO
 import kotlin.io.path.deleteIfExists
-import kotlin.io.path.fileSize
 import kotlin.io.path.name
 import kotlin.io.path.readBytes
 import kotlin.math.max
@@ -21,7 +20,7 @@ import kotlin.math.roundToInt
 
 /** The file was read, but what it holds is no picture: trying again would not help. */
 class CorruptImageException(file: Path, cause: Exception? = null) :
-    Exception("${file.name} (${file.fileSize()} bytes) is no whole picture: ${cause?.message ?: "unknown format"}", cause)
+    Exception("${file.name} is no whole picture: ${cause?.message ?: "its format is unknown"}", cause)
 
 /**
  * Writes [source] to [target] as a JPEG [maxWidth] pixels wide, or as wide as it is when that is less, and returns its
@@ -43,18 +42,17 @@ fun makeThumbnail(source: Path, maxWidth: Int, target: Path): Dimension {
 }
 
 /** The size of a picture as the head of its file has it; null when there is no such head. */
-fun sizeOf(file: Path): Dimension? =
-    ImageIO.createImageInputStream(file.toFile()).use { input ->
-        val reader = ImageIO.getImageReaders(input).asSequence().firstOrNull() ?: return null
-        try {
-            reader.input = input
-            Dimension(reader.getWidth(0), reader.getHeight(0))
-        } catch (_: IOException) {
-            null
-        } finally {
-            reader.dispose()
-        }
+fun sizeOf(file: Path): Dimension? = ImageIO.createImageInputStream(file.toFile()).use { input ->
+    val reader = ImageIO.getImageReaders(input).asSequence().firstOrNull() ?: return null
+    try {
+        reader.input = input
+        Dimension(reader.getWidth(0), reader.getHeight(0))
+    } catch (_: IOException) {
+        null
+    } finally {
+        reader.dispose()
     }
+}
 
 private fun readPicture(file: Path): BufferedImage {
     // Read first, decoded then: a disk that is away is worth another attempt, a broken picture is not.
@@ -71,7 +69,7 @@ private fun readPicture(file: Path): BufferedImage {
 /** Halves until less than a half is left to do: one big step would leave out most pixels. */
 private fun BufferedImage.scaledTo(targetWidth: Int, targetHeight: Int): BufferedImage {
     var step = this
-    while (step.width > 2 * targetWidth && step.height > 2 * targetHeight) step = step.drawn(step.width / 2, step.height / 2)
+    while (step.width > 2 * targetWidth) step = step.drawn(step.width / 2, max(1, step.height / 2))
     return step.drawn(targetWidth, targetHeight)
 }
 

@@ -2,7 +2,6 @@ package samples.guide
 
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.matchers.collections.shouldContainExactly
-import io.kotest.matchers.collections.shouldHaveSize
 import io.kotest.matchers.nulls.shouldNotBeNull
 import io.kotest.matchers.shouldBe
 import io.kotest.matchers.string.shouldContain
@@ -66,7 +65,8 @@ class GuideSpec :
                         kittiwake.ended(kittiwake.submit(jobs.pages, ExportArgs(1)).id).result shouldBe "3"
                         kittiwake.ended(kittiwake.submit(jobs.blocking, ExportArgs(1)).id).result shouldBe "\"1 of 1\""
                         kittiwake.ended(kittiwake.submit(jobs.tidy, ExportArgs(1)).id).result shouldBe "\"page 1\""
-                        kittiwake.ended(kittiwake.submit(jobs.whenReady, ExportArgs(1)).id).ending shouldBe Ending.COMPLETED
+                        val ready = kittiwake.ended(kittiwake.submit(jobs.whenReady, ExportArgs(1)).id)
+                        ready.ending shouldBe Ending.COMPLETED
                         val gone = kittiwake.ended(kittiwake.submit(jobs.whenReady, ExportArgs(404)).id)
                         gone.ending shouldBe Ending.DISCARDED
                         gone.failures.single().error shouldContain "report 404 is gone"
@@ -87,12 +87,13 @@ class GuideSpec :
                         imported.metadata shouldBe mapOf("source" to "upload")
                         imported.priority shouldBe 20
                         imported.result.shouldNotBeNull() shouldContain "640.png"
-                        val many = thumbnailsOf(db, imageId = -1, widths = listOf(64, 320)).map { kittiwake.ended(it.id) }
-                        many.map { it.priority } shouldContainExactly listOf(50, 0)
+                        val many = thumbnailsOf(db, imageId = -1, widths = listOf(64, 320))
+                        many.map { kittiwake.ended(it.id).priority } shouldContainExactly listOf(50, 10)
                         kittiwake.ended(register(db, "ben@example.org").id).ending shouldBe Ending.COMPLETED
-                        kittiwake.ended(mailWithJdbc(kittiwake, TestDatabase.dataSource, "ben@example.org").id).ending shouldBe
-                            Ending.COMPLETED
-                        mailAll(kittiwake, listOf("a@example.org", "b@example.org")).map { kittiwake.ended(it.id) } shouldHaveSize 2
+                        val order = mailWithJdbc(kittiwake, TestDatabase.dataSource, "ben@example.org")
+                        kittiwake.ended(order.id).ending shouldBe Ending.COMPLETED
+                        val news = mailAll(kittiwake, listOf("a@example.org", "b@example.org"))
+                        news.map { kittiwake.ended(it.id).ending } shouldContainExactly List(2) { Ending.COMPLETED }
                     }
                     counts["Completed"] shouldBe 7
                     counts["Started"] shouldBe 7
@@ -114,11 +115,13 @@ class GuideSpec :
 
             test("plain SQL enqueues by the function of the guide") {
                 TestDatabase.kittiwake().use { kittiwake ->
-                    val id = TestDatabase.connect { connection ->
-                        val sql = "select ${kittiwake.schema}.enqueue('mail.send', '{\"to\":\"a@b.c\",\"subject\":\"Hi\"}', queue => 'mail')"
-                        connection.createStatement().use { it.executeQuery(sql).run { next(); JobId(getLong(1)) } }
+                    val args = "{\"to\":\"a@b.c\",\"subject\":\"Hi\"}"
+                    val id = JobId(number("select ${kittiwake.schema}.enqueue('mail.send', '$args', queue => 'mail')"))
+                    execute("insert into ${kittiwake.schema}.job (name, args) values ('mail', '$args')")
+                    working(imageWorker(kittiwake, EventCounts())) {
+                        kittiwake.ended(id).ending shouldBe Ending.COMPLETED
                     }
-                    working(imageWorker(kittiwake, EventCounts())) { kittiwake.ended(id).ending shouldBe Ending.COMPLETED }
+                    number("select count(*) from ${kittiwake.schema}.jobs where name = 'mail'") shouldBe 1
                 }
             }
         }
@@ -141,10 +144,7 @@ class GuideSpec :
                     }
                     transaction(db) { Ledger.selectAll().associate { it[Ledger.orderId] to it[Ledger.cents] } } shouldBe
                         mapOf(1L to 995L, 2L to 1250L)
-                    TestDatabase.connect { connection ->
-                        val sql = "select count(*) from ${kittiwake.schema}.jobs where name = 'mail.send' and parent_id is not null"
-                        connection.createStatement().use { it.executeQuery(sql).run { next(); getInt(1) } } shouldBe 2
-                    }
+                    number("select count(*) from ${kittiwake.schema}.jobs where parent_id is not null") shouldBe 2
                 }
             }
         }
@@ -159,13 +159,24 @@ class GuideSpec :
                 val process = Thread { workUntilShutdown(worker) }.also { it.start() }
                 val job = kittiwake.submit(mail, MailArgs("ana@example.org", "Hi"))
                 kittiwake.ended(job.id).ending shouldBe Ending.COMPLETED
-                TestDatabase.connect { connection ->
-                    connection.createStatement().use { it.execute("update ${kittiwake.schema}.worker set stop_requested_at = now()") }
-                }
+                execute("update ${kittiwake.schema}.worker set stop_requested_at = now()")
                 process.join()
             }
         }
     })
+
+private fun execute(sql: String) {
+    TestDatabase.connect { connection -> connection.createStatement().use { it.execute(sql) } }
+}
+
+private fun number(sql: String): Long = TestDatabase.connect { connection ->
+    connection.createStatement().use { statement ->
+        statement.executeQuery(sql).use { rows ->
+            rows.next()
+            rows.getLong(1)
+        }
+    }
+}
 
 private suspend fun working(worker: Worker, block: suspend CoroutineScope.() -> Unit) = coroutineScope {
     val running = launch { worker.run() }

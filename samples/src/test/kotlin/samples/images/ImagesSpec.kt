@@ -72,22 +72,30 @@ class ImagesSpec :
 
         test("the contact sheet names every picture, and the error of the one that is corrupt") {
             val page = summary.out.index.readText()
-            for (result in summary.images + summary.corrupt) page shouldContain "<b>${result.image.path.nameWithoutExtension}</b>"
+            for (result in summary.images + summary.corrupt) {
+                page shouldContain "<b>${result.image.path.nameWithoutExtension}</b>"
+            }
             page shouldContain "Error reading PNG image data"
         }
 
         test("no process is left behind") {
-            ProcessHandle.current().children().filter { it.info().commandLine().orElse("").contains("ImageWorker") }
-                .toList().shouldBeEmpty()
+            ProcessHandle
+                .current()
+                .children()
+                .filter { it.info().commandLine().orElse("").contains("ImageWorker") }
+                .toList()
+                .shouldBeEmpty()
         }
     })
 
 /** How often each job of that name is in the archive, by its id. */
 private fun archived(name: String): Map<Long, Int> = TestDatabase.connect { connection ->
-    connection.prepareStatement("select id, count(*) from $SCHEMA.archive where name = ? group by id").use { statement ->
+    connection.prepareStatement(COUNT_BY_ID).use { statement ->
         statement.setString(1, name)
         statement.executeQuery().use { rows ->
             buildMap { while (rows.next()) put(rows.getLong(1), rows.getInt(2)) }
         }
     }
 }
+
+private const val COUNT_BY_ID = "select id, count(*) from $SCHEMA.archive where name = ? group by id"

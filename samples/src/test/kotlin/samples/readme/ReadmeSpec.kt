@@ -6,6 +6,8 @@ import io.kotest.matchers.collections.shouldNotBeEmpty
 import io.kotest.matchers.nulls.shouldNotBeNull
 import io.kotest.matchers.shouldBe
 import io.kotest.matchers.types.shouldBeInstanceOf
+import kittiwake.java.JobQueue
+import kittiwake.java.StoredJob
 import kittiwake.job.Ending
 import kittiwake.job.JobState
 import kittiwake.testing.TestDatabase
@@ -25,6 +27,13 @@ class ReadmeSpec :
             }
         }
 
+        test("so does its program in Java") {
+            JobQueue.of(TestDatabase.kittiwake()).use { queue ->
+                val job = TestDatabase.connect { ReadmeJava.uploadAndResize(queue, it) }
+                job.state() shouldBe StoredJob.State.COMPLETED
+            }
+        }
+
         test("every program text of the README and the guide stands in code that is compiled") {
             val snippets = documents("README.md", "docs/guide").flatMap(::snippets)
             snippets.shouldNotBeEmpty()
@@ -33,7 +42,7 @@ class ReadmeSpec :
 
         test("the first commands of the README are those that the build has") {
             val readme = File(root, "README.md").readText()
-            firstCommandUnder("## Try it", readme) shouldBe "mvn -q compile exec:exec@images -pl samples -am"
+            firstCommandUnder("## Try it", readme) shouldBe "mvn -q compile -Pimages -pl samples -am"
             firstCommandUnder("## Test", readme) shouldBe "mvn -B verify"
         }
 
@@ -66,12 +75,13 @@ private class Snippet(private val document: File, private val lines: List<String
 
     /** What was left out is marked by a line of its own. */
     private fun parts(): List<String> =
-        lines.drop(1).joinToString("\n").split(Regex("""(?m)^\s*// …$""")).map(::normalised).filter { it.isNotEmpty() }
+        lines.drop(1).joinToString("\n").split(LEFT_OUT).map(::normalised).filter { it.isNotEmpty() }
 
     private fun normalised(text: String) = text.replace(Regex("""\s+"""), " ").trim()
 
     private companion object {
         val MARKER = Regex("""// from (\S+)""")
+        val LEFT_OUT = Regex("""(?m)^\s*// …$""")
     }
 }
 

@@ -1,4 +1,4 @@
-package kittiwake.java
+package kittiwake.java.internal
 
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.CoroutineStart
@@ -9,15 +9,20 @@ import kotlinx.coroutines.future.future
 import kotlinx.coroutines.isActive
 import java.util.concurrent.CompletableFuture
 import java.util.concurrent.CompletionException
+import java.util.concurrent.ConcurrentHashMap
 import java.util.concurrent.ExecutionException
 
 /** Where threads wait for coroutines. Closing it ends every wait. */
 internal class Waits : AutoCloseable {
     private val scope = CoroutineScope(SupervisorJob() + Dispatchers.IO)
+    private val futures = ConcurrentHashMap.newKeySet<CompletableFuture<*>>()
 
     fun <T> future(block: suspend () -> T): CompletableFuture<T> {
         checkOpen()
-        return scope.future { block() }
+        val future = scope.future { block() }
+        futures += future
+        future.whenComplete { _, _ -> futures -= future }
+        return future
     }
 
     /**
@@ -48,6 +53,8 @@ internal class Waits : AutoCloseable {
 
     override fun close() {
         scope.cancel("Kittiwake is closed")
+        // A coroutine in the middle of a statement ends when the statement does; nobody needs to wait for that.
+        futures.toList().forEach { it.cancel(true) }
     }
 
     private fun checkOpen() = check(scope.isActive) { "Kittiwake is closed" }
