@@ -1,7 +1,6 @@
 package kittiwake.testing
 
-import io.kotest.assertions.withClue
-import io.kotest.matchers.shouldBe
+import io.kotest.assertions.AssertionErrorBuilder.Companion.fail
 import org.jetbrains.kotlin.abi.tools.AbiFilters
 import org.jetbrains.kotlin.abi.tools.AbiTools
 import java.nio.file.Path
@@ -31,7 +30,21 @@ fun checkPublicApi(dump: Path, classes: Path = Path("target/classes")) {
         dump.createParentDirectories().writeText(actual)
         return
     }
-    withClue("The public API is not what $dump says. If that is meant, run `make api-dump` and commit the file.") {
-        (if (dump.exists()) dump.readText() else "") shouldBe actual
+    val expected = if (dump.exists()) dump.readText() else ""
+    if (actual == expected) return
+    val gone = membersOf(expected) - membersOf(actual)
+    val new = membersOf(actual) - membersOf(expected)
+    fail(
+        "The public API is not what $dump says. If that is meant, run `make api-dump` and commit the file.\n" +
+            (gone.map { "- $it" } + new.map { "+ $it" }).joinToString("\n"),
+    )
+}
+
+/** Every line of a dump below the class that it belongs to. */
+private fun membersOf(dump: String): Set<String> {
+    var owner = ""
+    return dump.lines().filter { it.isNotBlank() && it != "}" }.mapTo(mutableSetOf()) { line ->
+        if (!line.startsWith('\t')) owner = line.substringBefore(" : ").removeSuffix(" {")
+        if (line.startsWith('\t')) "$owner: ${line.trim()}" else line.removeSuffix(" {")
     }
 }

@@ -6,7 +6,11 @@ import io.kotest.matchers.shouldBe
 import io.kotest.matchers.string.shouldContain
 import io.kotest.matchers.string.shouldNotContain
 import kittiwake.KittiwakeSpi
+import kittiwake.job.JobHandler
+import kittiwake.job.JobScope
+import kittiwake.job.Outcome
 import kittiwake.job.QueueName
+import kittiwake.job.Retention
 import kittiwake.job.job
 import kittiwake.testing.InMemoryJobStore
 import kotlinx.serialization.Serializable
@@ -175,6 +179,27 @@ class WorkerBuilderSpec :
                         "  - queue \"images\": concurrency must be between 1 and 100000, but was 100001",
                         "  - queue \"images\": prefetch must be between 0 and 10000, but was -1",
                     )
+            }
+            test("are more handlers at once than the pool has connections for, and one more") {
+                val holding =
+                    object : JobHandler<MailArgs, Unit> {
+                        override val connections = 1
+
+                        override suspend fun JobScope.work(args: MailArgs): Outcome<Unit> = Outcome.done(Unit)
+                    }
+
+                fun build(places: Int) = WorkerBuilder(InMemoryJobStore(), Retention.Default, connections = 10)
+                    .apply {
+                        queue("mails") { concurrency = places }
+                        queue("images") { concurrency = 1_000 }
+                        bind(send) { handler(holding) }
+                        jobs(resize)
+                    }.build()
+                build(places = 9)
+                shouldThrow<IllegalArgumentException> { build(places = 10) }.message shouldBe
+                    "Worker \"worker\" is not configured correctly:\n" +
+                    "  - 10 transactional handlers need 11 connections, but the pool has 10. " +
+                    "Enlarge the pool, or lower the concurrency of \"mails\""
             }
             test("are names that nobody could read in a list") {
                 for (bad in listOf("", "  ", "x".repeat(101))) {
