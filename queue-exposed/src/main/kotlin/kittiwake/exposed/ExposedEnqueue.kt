@@ -32,7 +32,8 @@ import java.sql.Connection
  */
 @JvmName("enqueueInContext")
 context(tx: JdbcTransaction)
-public fun <A : Any, R> JobType<A, R>.enqueue(args: A, options: EnqueueOptions.() -> Unit = {}): JobRef<R> = tx.enqueue(this, args, options)
+public fun <A : Any, R> JobType<A, R>.enqueue(args: A, options: EnqueueOptions.() -> Unit = {}): JobRef<R> =
+    tx.enqueue(this, args, options)
 
 /**
  * Enqueues one job for each of [args], in order, in statements of up to 1,000. [options] may look at the args that it
@@ -40,15 +41,20 @@ public fun <A : Any, R> JobType<A, R>.enqueue(args: A, options: EnqueueOptions.(
  */
 @JvmName("enqueueAllInContext")
 context(tx: JdbcTransaction)
-public fun <A : Any, R> JobType<A, R>.enqueueAll(args: Iterable<A>, options: EnqueueOptions.(args: A) -> Unit = {}): List<JobRef<R>> =
-    tx.enqueueAll(this, args, options)
+public fun <A : Any, R> JobType<A, R>.enqueueAll(
+    args: Iterable<A>,
+    options: EnqueueOptions.(args: A) -> Unit = {},
+): List<JobRef<R>> = tx.enqueueAll(this, args, options)
 
 /**
  * The form for a transaction in a variable, and for compilers without context parameters. Otherwise as
  * [JobType.enqueue].
  */
-public fun <A : Any, R> JdbcTransaction.enqueue(type: JobType<A, R>, args: A, options: EnqueueOptions.() -> Unit = {}): JobRef<R> =
-    enqueueAll(type, listOf(args)) { options() }.single()
+public fun <A : Any, R> JdbcTransaction.enqueue(
+    type: JobType<A, R>,
+    args: A,
+    options: EnqueueOptions.() -> Unit = {},
+): JobRef<R> = enqueueAll(type, listOf(args)) { options() }.single()
 
 /** The form of [enqueueAll] for a transaction in a variable. */
 @OptIn(KittiwakeSpi::class)
@@ -74,16 +80,18 @@ private fun JdbcTransaction.checkUsable() {
     val current = db.transactionManager.currentOrNull()
     if (current?.root() !== root()) {
         throw NoTransactionException(
-            "enqueue() was given the transaction $transactionId of ${db.place}, but the current one of this thread is " +
-                "${current?.transactionId ?: "none"}. Either it has ended, for a coroutine launched inside transaction { } outlives it, " +
-                "or it belongs to another thread: enqueue in the block itself",
+            "enqueue() was given the transaction $transactionId of ${db.place}, but the current one of this thread " +
+                "is ${current?.transactionId ?: "none"}. Either it has ended, for a coroutine launched inside " +
+                "transaction { } outlives it, or it belongs to another thread: enqueue in the block itself",
         )
     }
-    if (readOnly) throw NoTransactionException("enqueue() needs a transaction that may write, but this one is read-only")
+    if (readOnly) {
+        throw NoTransactionException("enqueue() needs a transaction that may write, but this one is read-only")
+    }
     if (connection.isClosed) {
         throw NoTransactionException(
-            "enqueue() needs an open transaction, but this one ($transactionId) has ended. A coroutine that takes the context of " +
-                "suspendTransaction { } along outlives it: enqueue in the block itself",
+            "enqueue() needs an open transaction, but this one ($transactionId) has ended. A coroutine that takes " +
+                "the context of suspendTransaction { } along outlives it: enqueue in the block itself",
         )
     }
 }
