@@ -43,7 +43,7 @@ class CompileTimeSpec :
                 errorsOf(
                     """
                     fun inBlock(db: Database) = transaction(db) { pack.enqueue(PackArgs("tea")) { priority = 1 } }
-                    suspend fun suspending(db: Database) = suspendTransaction(db) { pack.enqueueAll(listOf(PackArgs("tea"))) }
+                    suspend fun many(db: Database) = suspendTransaction(db) { pack.enqueueAll(listOf(PackArgs("tea"))) }
                     context(_: JdbcTransaction)
                     fun asking() = pack.enqueue(PackArgs("tea"))
                     fun explicitly(tx: JdbcTransaction) = tx.enqueue(pack, PackArgs("tea"))

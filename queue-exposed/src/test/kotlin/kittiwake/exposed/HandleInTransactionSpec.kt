@@ -296,18 +296,17 @@ class HandleInTransactionSpec :
                 }
             }
 
-            @OptIn(KittiwakeSpi::class)
-            test("because the job was taken back keeps nothing of its transaction, and the next attempt does the work") {
+            test("because the job was taken back keeps nothing of it, and the next attempt does the work") {
                 inShop {
                     val send =
                         send { args ->
                             place("${args.item} $attempt")
                             pack.enqueue(PackArgs("child $attempt"))
-                            if (attempt == 1) runBlocking { kittiwake.store.rescue(Duration.ZERO, 10) }
+                            if (attempt == 1) takeBack(id)
                         }
                     working(configure = {
                         works(send)
-                        heartbeatEvery = 50.milliseconds
+                        heartbeatEvery = 200.milliseconds
                     }) {
                         val ended = ended(send, "tea")
                         ended.ending shouldBe Ending.COMPLETED
@@ -390,6 +389,13 @@ private suspend fun <R> Shop.ended(type: JobType<PackArgs, R>, item: String): Jo
 private val JobSnapshot.ending: Ending get() = state.shouldBeInstanceOf<JobState.Ended>().ending
 
 private fun Shop.onlyJob(): JobId = JobId(committed("select id from $schema.job") { it.getLong(1) }.single())
+
+/** Takes the job from its worker as from one that has been silent; a worker that beats in that moment is left alone. */
+@OptIn(KittiwakeSpi::class)
+private fun Shop.takeBack(job: JobId) {
+    generateSequence { runBlocking { kittiwake.store.rescue(Duration.ZERO, 10) } }
+        .first { taken -> taken.any { it.id == job } }
+}
 
 context(tx: JdbcTransaction)
 private fun fail() {
