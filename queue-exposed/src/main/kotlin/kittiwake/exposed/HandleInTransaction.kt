@@ -8,9 +8,11 @@ import kittiwake.job.JobType
 import kittiwake.job.Outcome
 import kittiwake.job.onBlockingThread
 import kittiwake.worker.WorkerBuilder
+import kotlinx.coroutines.CancellationException
+import kotlinx.coroutines.ensureActive
 import org.jetbrains.exposed.v1.jdbc.Database
 import org.jetbrains.exposed.v1.jdbc.JdbcTransaction
-import org.jetbrains.exposed.v1.jdbc.transactions.transaction
+import org.jetbrains.exposed.v1.jdbc.transactions.inTopLevelTransaction
 import java.sql.Connection
 import java.sql.SQLException
 import kotlin.time.TimeSource
@@ -26,9 +28,10 @@ import kotlin.time.TimeSource
  * }
  * ```
  * The block runs on a thread that may block, in one transaction of its own that is never run twice by Exposed. If it
- * throws, all is undone and the attempt has failed. If it commits, rolls back, or catches the error of a nested
- * `transaction { }` (which undoes the outer one too), or if the claim was lost meanwhile, the job is not completed and
- * nothing more is kept. Part of the work can be undone with [savepoint].
+ * throws, all is undone and the attempt has failed; if it returns after its timeout, or after the grace of a stopping
+ * worker, all is undone too. If it commits, rolls back, or catches the error of a nested `transaction { }` (which undoes
+ * the outer one too), or if the claim was lost meanwhile, the job is not completed and nothing more is kept. Part of the
+ * work can be undone with [savepoint].
  *
  * ### Pitfall
  * What the block does through other connections, files or HTTP is not part of the transaction.
@@ -53,13 +56,24 @@ private class TransactionalHandler<A, R>(
         val job = this
         val fence = kittiwakeOf(db).fence()
         val started = TimeSource.Monotonic.markNow()
-        onBlockingThread {
-            transaction(db) {
-                maxAttempts = 1
-                fence.open(connection.connection as Connection, job.claim)
-                val result = binding.encode(block(this, job, args))
-                fence.close(connection.connection as Connection, job.claim, result, started.elapsedNow())
+        var isCommitted = false
+        try {
+            onBlockingThread {
+                // Of its own in any case, also when the worker itself was started inside a transaction.
+                inTopLevelTransaction(db, readOnly = false) {
+                    maxAttempts = 1
+                    fence.open(connection.connection as Connection, job.claim)
+                    val result = block(this, job, args)
+                    // A statement cannot be interrupted, and a block may swallow that it was: too late is too late.
+                    job.ensureActive()
+                    val stored = binding.encode(result)
+                    fence.close(connection.connection as Connection, job.claim, stored, started.elapsedNow())
+                }
+                isCommitted = true
             }
+        } catch (e: CancellationException) {
+            // An interruption that came after the commit changes nothing: the job is completed.
+            if (!isCommitted) throw e
         }
         return Outcome.Written
     }

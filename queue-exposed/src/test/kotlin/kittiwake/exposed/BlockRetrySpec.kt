@@ -100,7 +100,7 @@ class BlockRetrySpec :
             }
         }
 
-        test("somebody else's interceptor that throws after the commit repeats rows and job alike, each run once woken") {
+        test("an interceptor of the user's that throws after the commit repeats rows and jobs alike") {
             inShop {
                 Sleeper(this, "pack").use { sleeper ->
                     var runs = 0
@@ -111,7 +111,9 @@ class BlockRetrySpec :
                         if (runs == 1) {
                             registerInterceptor(
                                 object : StatementInterceptor {
-                                    override fun afterCommit(transaction: Transaction): Unit = throw SQLException("too late")
+                                    override fun afterCommit(transaction: Transaction) {
+                                        throw SQLException("too late")
+                                    }
                                 },
                             )
                         } else {

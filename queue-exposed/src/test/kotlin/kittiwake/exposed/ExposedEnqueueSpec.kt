@@ -337,7 +337,14 @@ class ExposedEnqueueSpec :
 
         context("bad input leaves the transaction usable") {
             val mistakes =
-                mapOf<String, Pair<String, context(JdbcTransaction) () -> Any>>(
+                mapOf<
+                    String,
+                    Pair<
+                        String,
+                        context(JdbcTransaction)
+                        () -> Any,
+                    >,
+                >(
                     "U+0000 in the args" to ("$.item contains U+0000" to { pack.enqueue(PackArgs("te\u0000a")) }),
                     "a lone surrogate in the args" to ("U+D83D" to { pack.enqueue(PackArgs("te\uD83Da")) }),
                     "args that are too large" to ("262144" to { pack.enqueue(PackArgs("tea".repeat(100_000))) }),
@@ -417,10 +424,8 @@ private fun Shop.placeOrder(item: String): JobRef<Unit> {
 private fun Shop.enqueueTea(options: EnqueueOptions.() -> Unit): JobRef<Unit> =
     transaction(db) { pack.enqueue(PackArgs("tea"), options) }
 
-private fun Shop.databaseTime(): Instant =
-    committed("select (extract(epoch from clock_timestamp()) * 1000)::bigint") {
-        Instant.fromEpochMilliseconds(it.getLong(1))
-    }.single()
+private fun Shop.databaseTime(): Instant = committed("select (extract(epoch from clock_timestamp()) * 1000)::bigint") {
+    Instant.fromEpochMilliseconds(it.getLong(1))
+}.single()
 
-private fun Shop.inAnHour(): Instant =
-    Instant.fromEpochSeconds((databaseTime() + 1.hours).epochSeconds, 123_456_000)
+private fun Shop.inAnHour(): Instant = Instant.fromEpochSeconds((databaseTime() + 1.hours).epochSeconds, 123_456_000)

@@ -178,8 +178,8 @@ class Sleeper(private val shop: Shop, vararg queues: String) : AutoCloseable {
     fun awaitSignal(): String = next()
 
     /**
-     * The queues signalled until now, sorted, each as often as it was. Signals are sent one after another by one thread,
-     * so what comes before our own last one is all there is; twice, because one commit may carry several.
+     * The queues signalled until now, sorted, each as often as it was. Signals are sent one after another by one
+     * thread, so what comes before our own last one is all there is; twice, because one commit may carry several.
      */
     fun heard(): List<String> = (untilEnd() + untilEnd()).sorted()
 

@@ -75,7 +75,7 @@ class NestedTransactionSpec :
                     }
                 }
 
-                test("an SQLException caught around it undoes all that came before, and what comes later is committed") {
+                test("an SQLException caught around it undoes all before it, and what comes later is committed") {
                     inShop {
                         Sleeper(this, "pack", "bill").use { sleeper ->
                             nesting.run(
