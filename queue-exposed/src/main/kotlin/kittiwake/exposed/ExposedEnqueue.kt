@@ -78,16 +78,19 @@ private fun JdbcTransaction.checkUsable() {
     val current = db.transactionManager.currentOrNull()
     if (current?.root() !== root()) {
         throw NoTransactionException(
-            "enqueue() was given the transaction $transactionId of ${db.place}, but the current one of this thread is " +
-                "${current?.transactionId ?: "none"}. Either it has ended, for a coroutine launched inside transaction { } outlives it, " +
-                "or it belongs to another thread: enqueue in the block itself",
+            "enqueue() was given the transaction $transactionId of ${db.place}, " +
+                "but the current one of this thread is ${current?.transactionId ?: "none"}. " +
+                "Either it has ended, for a coroutine launched inside " +
+                "transaction { } outlives it, or it belongs to another thread: enqueue in the block itself",
         )
     }
-    if (readOnly) throw NoTransactionException("enqueue() needs a transaction that may write, but this one is read-only")
+    if (readOnly) {
+        throw NoTransactionException("enqueue() needs a transaction that may write, but this one is read-only")
+    }
     if (connection.isClosed) {
         throw NoTransactionException(
-            "enqueue() needs an open transaction, but this one ($transactionId) has ended. A coroutine that takes the context of " +
-                "suspendTransaction { } along outlives it: enqueue in the block itself",
+            "enqueue() needs an open transaction, but this one ($transactionId) has ended. A coroutine that takes " +
+                "the context of suspendTransaction { } along outlives it: enqueue in the block itself",
         )
     }
 }
