@@ -6,6 +6,7 @@ import kittiwake.job.Retention
 import kittiwake.store.JobStore
 import kittiwake.worker.internal.Telling
 import kittiwake.worker.internal.WorkerLife
+import kittiwake.worker.internal.WorkerLife.End.LOST
 import kotlinx.coroutines.CoroutineDispatcher
 import kotlinx.coroutines.Dispatchers
 import org.slf4j.LoggerFactory
@@ -39,15 +40,13 @@ public class Worker internal constructor(
      */
     public suspend fun run() {
         log.info("Starting {} for jobs {}", config, handlers.keys.sorted())
-        do {
-            val end = WorkerLife(config, store, handlers, Telling(observers), retentions, time).live()
-            if (end ==
-                WorkerLife.End.LOST
-            ) {
+        try {
+            while (WorkerLife(config, store, handlers, Telling(observers), retentions, time).live() == LOST) {
                 log.warn("Worker \"{}\" was silent for too long and lost its jobs; it starts anew", config.name)
             }
-        } while (end == WorkerLife.End.LOST)
-        log.info("Worker \"{}\" has stopped", config.name)
+        } finally {
+            log.info("Worker \"{}\" has stopped", config.name)
+        }
     }
 
     /** Runs it in the background, for programs without a coroutine scope of their own. Handlers run on [dispatcher]. */

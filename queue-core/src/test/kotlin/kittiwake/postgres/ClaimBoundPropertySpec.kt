@@ -76,9 +76,7 @@ class ClaimBoundPropertySpec :
     })
 
 /** Transactions that insert tickets, and end in any order: what the server would show to a claimer. */
-private class SimulatedIndex(
-    val random: Random,
-) {
+private class SimulatedIndex(val random: Random) {
     private var nextTransaction = 1L
     private var nextJob = 1L
     private val running = mutableMapOf<Long, MutableList<Place>>()

@@ -26,9 +26,7 @@ import java.util.concurrent.atomic.AtomicInteger
 import kotlin.random.Random
 
 @Serializable
-private data class Load(
-    val producer: Int,
-)
+private data class Load(val producer: Int)
 
 /** Long, overlapping, partly rolled back transactions against claimers of all batch sizes: nothing lost, nothing twice. */
 @OptIn(KittiwakeSpi::class)
@@ -51,12 +49,26 @@ class ClaimStressSpec :
                         val kept = mutableListOf<Long>()
                         repeat(random.nextInt(1, 4)) {
                             val savepoint = if (random.nextInt(5) == 0) connection.setSavepoint() else null
-                            val jobs = List(random.nextInt(1, 30)) { type.newJob(Load(seed)) { priority = random.nextInt(3) } }
+                            val jobs = List(random.nextInt(1, 30)) {
+                                type.newJob(Load(seed)) {
+                                    priority =
+                                        random.nextInt(3)
+                                }
+                            }
                             val ids = kittiwake.insert(connection, type, jobs, wake = true).map { it.id.value }
-                            if (savepoint != null && random.nextBoolean()) connection.rollback(savepoint) else kept += ids
+                            if (savepoint != null &&
+                                random.nextBoolean()
+                            ) {
+                                connection.rollback(savepoint)
+                            } else {
+                                kept += ids
+                            }
                             // Transactions stay open for different times, so that they commit in another order than they began.
                             if (random.nextInt(3) == 0) {
-                                connection.createStatement().use { it.execute("select pg_sleep(${random.nextInt(30) / 1000.0})") }
+                                connection.createStatement().use {
+                                    it
+                                        .execute("select pg_sleep(${random.nextInt(30) / 1000.0})")
+                                }
                             }
                         }
                         if (random.nextInt(5) == 0) {

@@ -7,22 +7,24 @@ import java.sql.PreparedStatement
 import java.sql.SQLException
 
 /** A connection on which every query takes effect and then fails, as when the network is cut before the answer. */
-class LosesAnswers(
-    real: Connection,
-) {
+class LosesAnswers(real: Connection) {
     val connection: Connection =
-        proxy(real) { name, result -> if (name == "prepareStatement") statement(result as PreparedStatement) else result }
-
-    private fun statement(real: PreparedStatement): PreparedStatement =
         proxy(real) { name, result ->
-            if (name == "executeQuery") throw SQLException("the connection was lost", "08006")
-            if (name == "getConnection") connection else result
+            if (name ==
+                "prepareStatement"
+            ) {
+                statement(result as PreparedStatement)
+            } else {
+                result
+            }
         }
 
-    private inline fun <reified T : Any> proxy(
-        real: T,
-        noinline answer: (String, Any?) -> Any?,
-    ): T =
+    private fun statement(real: PreparedStatement): PreparedStatement = proxy(real) { name, result ->
+        if (name == "executeQuery") throw SQLException("the connection was lost", "08006")
+        if (name == "getConnection") connection else result
+    }
+
+    private inline fun <reified T : Any> proxy(real: T, noinline answer: (String, Any?) -> Any?): T =
         Proxy.newProxyInstance(javaClass.classLoader, arrayOf(T::class.java)) { _, method, arguments ->
             val result =
                 try {

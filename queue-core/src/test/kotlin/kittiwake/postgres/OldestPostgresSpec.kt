@@ -39,10 +39,9 @@ class OldestPostgresSpec :
                     .start(),
             )
 
-        fun kittiwake() =
-            Kittiwake
-                .connect(server.postgresDatabase) { schema = TestDatabase.freshSchema() }
-                .also { it.migrate() }
+        fun kittiwake() = Kittiwake
+            .connect(server.postgresDatabase) { schema = TestDatabase.freshSchema() }
+            .also { it.migrate() }
 
         test("is version 15") {
             server.postgresDatabase.connection.use { it.metaData.databaseProductVersion } shouldStartWith "15."

@@ -28,7 +28,10 @@ class StatementPlanSpec :
 private suspend fun FunSpecContainerScope.plans(name: String, sql: String, schema: Schema) {
     test("$name goes by index") {
         val plan = planOf(sql)
-        for (table in listOf("job", "ready", "scheduled", "archive", "attempt")) plan shouldNotContain "Seq Scan on $table"
+        for (table in listOf("job", "ready", "scheduled", "archive", "attempt")) {
+            plan shouldNotContain
+                "Seq Scan on $table"
+        }
         plan shouldNotContain "Bitmap Heap Scan"
         if (name == "claim jobs") {
             plan shouldContain "Index Scan using ready_pkey"

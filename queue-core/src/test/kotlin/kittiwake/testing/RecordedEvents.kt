@@ -28,16 +28,11 @@ class RecordedEvents : JobObserver {
     }
 
     /** Waits until there is an [E] of the job. */
-    suspend inline fun <reified E : JobEvent> awaitOf(
-        id: JobId,
-        within: Duration = 20.seconds,
-    ): E = await(within) { events -> events.filterIsInstance<E>().find { it.id == id } }
+    suspend inline fun <reified E : JobEvent> awaitOf(id: JobId, within: Duration = 20.seconds): E =
+        await(within) { events -> events.filterIsInstance<E>().find { it.id == id } }
 
     /** Waits until [find] finds what it looks for. */
-    suspend fun <T : Any> await(
-        within: Duration = 20.seconds,
-        find: (List<JobEvent>) -> T?,
-    ): T =
+    suspend fun <T : Any> await(within: Duration = 20.seconds, find: (List<JobEvent>) -> T?): T =
         withClue({ "Until now: ${all.value}" }) {
             withTimeoutOrNull(within) { find(all.first { find(it) != null }) }.shouldNotBeNull()
         }
@@ -48,17 +43,16 @@ suspend fun <T> Kittiwake.working(
     events: RecordedEvents,
     configure: WorkerBuilder.() -> Unit,
     block: suspend CoroutineScope.() -> T,
-): T =
-    coroutineScope {
-        val worker =
-            worker {
-                observe(events)
-                configure()
-            }
-        val run = launch(Dispatchers.Default) { worker.run() }
-        try {
-            block()
-        } finally {
-            run.cancelAndJoin()
+): T = coroutineScope {
+    val worker =
+        worker {
+            observe(events)
+            configure()
         }
+    val run = launch(Dispatchers.Default) { worker.run() }
+    try {
+        block()
+    } finally {
+        run.cancelAndJoin()
     }
+}

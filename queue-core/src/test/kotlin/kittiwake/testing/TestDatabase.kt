@@ -37,15 +37,15 @@ object TestDatabase {
     fun <T> connect(block: (Connection) -> T): T = dataSource.connection.use(block)
 
     /** How many rows [table] of this queue has. */
-    fun count(kittiwake: Kittiwake, table: String): Long = query("select count(*) from ${kittiwake.schema}.$table").single().toLong()
+    fun count(kittiwake: Kittiwake, table: String): Long =
+        query("select count(*) from ${kittiwake.schema}.$table").single().toLong()
 
     /** The first column of what [sql] finds, as text. */
-    fun query(sql: String): List<String> =
-        connect { connection ->
-            connection.createStatement().use { statement ->
-                statement.executeQuery(sql).use { rows -> buildList { while (rows.next()) add(rows.getString(1)) } }
-            }
+    fun query(sql: String): List<String> = connect { connection ->
+        connection.createStatement().use { statement ->
+            statement.executeQuery(sql).use { rows -> buildList { while (rows.next()) add(rows.getString(1)) } }
         }
+    }
 
     fun execute(sql: String) {
         connect { connection -> connection.createStatement().use { it.execute(sql) } }

@@ -24,16 +24,11 @@ import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.minutes
 
 @Serializable
-data class Args(
-    val n: Int = 0,
-)
+data class Args(val n: Int = 0)
 
 /** The engine on virtual time: a store in memory, the test's scheduler as its clock, and a record of what happened when. */
 @OptIn(KittiwakeSpi::class)
-class VirtualWorker(
-    val test: TestScope,
-    wrap: (JobStore) -> JobStore = { it },
-) {
+class VirtualWorker(val test: TestScope, wrap: (JobStore) -> JobStore = { it }) {
     val memory = InMemoryJobStore(test.testTimeSource)
     val store: JobStore = wrap(memory)
     val events = mutableListOf<Pair<Duration, JobEvent>>()
@@ -50,11 +45,8 @@ class VirtualWorker(
         return test.launch { worker.run() }
     }
 
-    suspend fun <A : Any> enqueue(
-        type: JobType<A, *>,
-        args: A,
-        options: EnqueueOptions.() -> Unit = {},
-    ): JobId = memory.insert(listOf(type.newJob(args, options))).single().id
+    suspend fun <A : Any> enqueue(type: JobType<A, *>, args: A, options: EnqueueOptions.() -> Unit = {}): JobId =
+        memory.insert(listOf(type.newJob(args, options))).single().id
 
     suspend fun stateOf(id: JobId): JobState = memory.find(id)!!.state
 

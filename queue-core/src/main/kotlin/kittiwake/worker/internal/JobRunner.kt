@@ -106,7 +106,7 @@ internal class JobRunner(
         }
 
         private fun undecodable(e: Throwable): Completion {
-            val text = "The args of job \"${claim.name}\" cannot be decoded by ${type.args}: ${e.message}"
+            val text = "The args of job \"${claim.name}\" cannot be decoded by ${type.args}"
             return Completion.Discarded(claim, Duration.ZERO, errorText(ArgsDecodingException(text, e)))
         }
 
@@ -120,7 +120,7 @@ internal class JobRunner(
         private fun succeeded(result: R, took: Duration): Completion = try {
             Completion.Succeeded(claim, took, type.result.storedText(result))
         } catch (e: Exception) {
-            val text = "The result of job \"${claim.name}\" cannot be stored: ${e.message}"
+            val text = "The result of job \"${claim.name}\" cannot be stored"
             afterFailure(IllegalStateException(text, e), took)
         }
 

@@ -19,8 +19,9 @@ internal fun hotStatements(schema: Schema): Map<String, NamedSql> {
             CancelJob(schema, Retention.Default),
         )
     return owners
-        .flatMap { owner -> owner.javaClass.declaredFields.filter { it.type == NamedSql::class.java }.map { owner to it } }
-        .map { (owner, field) -> field.apply { isAccessible = true }.get(owner) as NamedSql }
+        .flatMap { owner ->
+            owner.javaClass.declaredFields.filter { it.type == NamedSql::class.java }.map { owner to it }
+        }.map { (owner, field) -> field.apply { isAccessible = true }.get(owner) as NamedSql }
         .associateBy { it.text.substringAfter("/* kittiwake: ").substringBefore(" */") }
         .minus("forget workers")
 }
