@@ -23,8 +23,7 @@ import kotlin.time.Duration.Companion.seconds
  * somebody sleeps in.
  *
  * The locks are on a second connection, because the first is always reading. Reads are bounded: one without an end may
- * never notice a dead
- * network. After every reconnection all bells ring, for what was missed meanwhile.
+ * never notice a dead network. After every reconnection all bells ring, for what was missed meanwhile.
  */
 @OptIn(KittiwakeSpi::class)
 internal class PostgresWakeups(

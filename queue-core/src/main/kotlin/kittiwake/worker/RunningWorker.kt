@@ -1,11 +1,13 @@
 package kittiwake.worker
 
+import kittiwake.internal.CurrentJob
 import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.CoroutineDispatcher
 import kotlinx.coroutines.CoroutineExceptionHandler
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.SupervisorJob
 import kotlinx.coroutines.launch
+import org.slf4j.LoggerFactory
 import java.util.concurrent.CompletableFuture
 import java.util.concurrent.CompletionException
 
@@ -17,13 +19,8 @@ public class RunningWorker internal constructor(worker: Worker, dispatcher: Coro
 
     init {
         run.invokeOnCompletion { cause ->
-            if (cause == null ||
-                cause is CancellationException
-            ) {
-                ended.complete(null)
-            } else {
-                ended.completeExceptionally(cause)
-            }
+            val isStop = cause == null || cause is CancellationException
+            if (isStop) ended.complete(null) else ended.completeExceptionally(cause)
         }
     }
 
@@ -36,9 +33,15 @@ public class RunningWorker internal constructor(worker: Worker, dispatcher: Coro
         return ended.exceptionally { null }
     }
 
-    /** Tells it to stop and blocks until it has drained: the grace, the cancel grace and the last writes at most. */
+    /**
+     * Tells it to stop and blocks until it has drained: the grace, the cancel grace and the last writes at most.
+     *
+     * Called by one of its own handlers it returns at once, with a warning, and drains without it.
+     */
     override fun close() {
-        stopAsync().join()
+        val drained = stopAsync()
+        val handler = CurrentJob.idOrNull() ?: return drained.join().let { }
+        log.warn("Job {} closes the worker that runs it; it drains in the background", handler)
     }
 
     /** Blocks until it has stopped, whoever stopped it. It throws what ended the worker when that was no stop. */
@@ -48,5 +51,9 @@ public class RunningWorker internal constructor(worker: Worker, dispatcher: Coro
         } catch (e: CompletionException) {
             throw e.cause ?: e
         }
+    }
+
+    private companion object {
+        val log = LoggerFactory.getLogger("kittiwake.worker")!!
     }
 }

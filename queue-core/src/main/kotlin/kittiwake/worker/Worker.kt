@@ -27,14 +27,12 @@ public class Worker internal constructor(
      *
      * Handlers run on the caller's dispatcher. On cancellation it claims nothing more, gives running handlers
      * [WorkerConfig.shutdownGrace] to finish, cancels and releases the rest (a released job keeps its attempt), and
-     * returns only when every
-     * result is written. Jobs whose code does not stop within [WorkerConfig.cancelGrace] are named in the log and run
-     * again when the lease ends.
+     * returns only when every result is written. Jobs whose code does not stop within [WorkerConfig.cancelGrace] are
+     * named in the log and run again when the lease ends.
      *
      * Database failures do not end it: its loops log, back off and go on. When it was silent for so long that its jobs
-     * were given to others,
-     * it cancels what still runs and starts anew. It throws only for a schema that it does not know, a defect of this
-     * library, or an [Error].
+     * were given to others, it cancels what still runs and starts anew. It throws only for a schema that it does not
+     * know, a defect of this library, or an [Error].
      *
      * ### Pitfall
      * Waiting for the grace takes as long as the slowest handler. In tests set it to zero.

@@ -2,6 +2,7 @@ package kittiwake.exposed
 
 import kittiwake.KittiwakeSpi
 import kittiwake.job.HandlerBinding
+import kittiwake.job.JobHandler
 import kittiwake.job.JobScope
 import kittiwake.job.JobType
 import kittiwake.job.Outcome
@@ -40,8 +41,18 @@ public fun <A, R> HandlerBinding<A, R>.handleInTransaction(
     db: Database,
     block: context(JdbcTransaction) JobScope.(args: A) -> R,
 ) {
-    val binding = this
-    handler { args ->
+    handler(TransactionalHandler(this, db, block))
+}
+
+@OptIn(KittiwakeSpi::class)
+private class TransactionalHandler<A, R>(
+    private val binding: HandlerBinding<A, R>,
+    private val db: Database,
+    private val block: context(JdbcTransaction) JobScope.(args: A) -> R,
+) : JobHandler<A, R> {
+    override val connections: Int get() = 1
+
+    override suspend fun JobScope.work(args: A): Outcome<R> {
         val job = this
         val fence = kittiwakeOf(db).fence()
         val started = TimeSource.Monotonic.markNow()
@@ -51,8 +62,7 @@ public fun <A, R> HandlerBinding<A, R>.handleInTransaction(
                 // Of its own in any case, also when the worker itself was started inside a transaction.
                 inTopLevelTransaction(db, readOnly = false) {
                     maxAttempts = 1
-                    val jdbc = connection.connection as Connection
-                    fence.open(jdbc, job.claim)
+                    fence.open(connection.connection as Connection, job.claim)
                     val result = block(this, job, args)
                     // A statement cannot be interrupted, and a block may swallow that it was: too late is too late.
                     job.ensureActive()
@@ -65,7 +75,7 @@ public fun <A, R> HandlerBinding<A, R>.handleInTransaction(
             // An interruption that came after the commit changes nothing: the job is completed.
             if (!isCommitted) throw e
         }
-        Outcome.Written
+        return Outcome.Written
     }
 }
 

@@ -20,8 +20,7 @@ internal fun JdbcTransaction.wakeAfterCommit(kittiwake: Kittiwake, queues: Set<Q
 
 /**
  * Listens on the root transaction. It must not throw and must not use the connection: Exposed would take the commit for
- * failed and run the
- * block again.
+ * failed and run the block again.
  */
 @OptIn(KittiwakeSpi::class)
 private class WakeAfterCommit(private val kittiwake: Kittiwake) : StatementInterceptor {

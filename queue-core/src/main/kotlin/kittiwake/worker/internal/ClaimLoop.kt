@@ -20,8 +20,7 @@ import kotlin.time.TimeSource
 
 /**
  * Keeps the slots of one queue filled: claims while there are jobs, promotes those that fall due, and sleeps when there
- * is nothing to do
- * until the bell rings, the next job is due, or it is time to poll.
+ * is nothing to do until the bell rings, the next job is due, or it is time to poll.
  */
 @OptIn(KittiwakeSpi::class)
 internal class ClaimLoop(

@@ -1,0 +1,31 @@
+package bench
+
+import bench.question.Drain
+import bench.question.Enqueue
+import bench.question.Latency
+import kotlin.system.exitProcess
+
+/** One question a file. A new one is added here and nowhere else. */
+internal val questions: List<Question> = listOf(Drain, Enqueue, Latency)
+
+/** Answers the questions named in [arguments], or all of them: each as a table, and together as one file of JSON. */
+fun main(arguments: Array<String>) {
+    val options =
+        try {
+            Options.parse(arguments)
+        } catch (e: IllegalArgumentException) {
+            System.err.println("${e.message}\n\n${Options.usage(questions)}")
+            exitProcess(2)
+        }
+    Server.open(options).use { server ->
+        val report = Report(Machine.of(server), options)
+        println(report.heading())
+        for (question in questions.filter { it.name in options.questions }) {
+            val answer = report.add(question, question.answer(Bench(server, options)))
+            println("\n$answer")
+        }
+        println("\n${report.save()}")
+    }
+    // Pools and dispatchers of the libraries keep threads; nothing is left to do for them.
+    exitProcess(0)
+}

@@ -1,0 +1,64 @@
+package bench
+
+/** The command line: names of questions, and options that start with two dashes. */
+internal class Options(
+    val questions: List<String>,
+    val jdbcUrl: String?,
+    val runs: Int,
+    val jobs: Int?,
+    val only: String?,
+    val statements: Boolean,
+    val workerJvm: List<String>,
+    val concurrency: Int?,
+    val prefetch: Int?,
+) {
+    companion object {
+        private val NAMES =
+            setOf("jdbc-url", "runs", "jobs", "only", "statements", "worker-jvm", "concurrency", "prefetch")
+
+        /** Throws an [IllegalArgumentException] that says what was not understood. */
+        fun parse(arguments: Array<String>): Options {
+            val (named, asked) = arguments.filter { it.isNotBlank() }.partition { it.startsWith("--") }
+            val values = named.associate { it.removePrefix("--").substringBefore('=') to it.substringAfter('=', "") }
+            val known = bench.questions.map { it.name }
+            (values.keys - NAMES).forEach { throw IllegalArgumentException("There is no option --$it") }
+            (asked - known.toSet()).forEach { throw IllegalArgumentException("There is no question \"$it\"") }
+
+            fun number(name: String, from: Int): Int? = values[name]?.let {
+                requireNotNull(
+                    it.toIntOrNull()?.takeIf { n ->
+                        n >= from
+                    },
+                ) { "--$name must be a number from $from, but was \"$it\"" }
+            }
+            return Options(
+                questions = asked.ifEmpty { known },
+                jdbcUrl = values["jdbc-url"],
+                runs = number("runs", from = 1) ?: 3,
+                jobs = number("jobs", from = 1_000),
+                only = values["only"],
+                statements = "statements" in values,
+                workerJvm = values["worker-jvm"].orEmpty().split(' ').filter { it.isNotEmpty() },
+                concurrency = number("concurrency", from = 1),
+                prefetch = number("prefetch", from = 0),
+            )
+        }
+
+        fun usage(questions: List<Question>): String =
+            """
+            |Questions (none named: all of them)
+            |${questions.joinToString("\n") { "  ${it.name.padEnd(10)} ${it.asks}" }}
+            |
+            |Options
+            |  --jdbc-url=…         a server of yours instead of the embedded one; the schema "$SCHEMA" in it is dropped
+            |  --runs=3             how often each is measured
+            |  --jobs=…             another number of jobs than the question's own; for a try, not for publishing
+            |  --only=…             only rows whose description contains this
+            |  --concurrency=…      measures the drain with this setting only; with --prefetch=…
+            |  --statements         what each statement cost, from pg_stat_statements; it takes some speed away
+            |  --worker-jvm=…       options for the worker's JVM, separated by spaces: a profiler, a collector
+            """.trimMargin()
+    }
+}
+
+internal fun Options.wants(what: String): Boolean = only == null || only in what

@@ -1,0 +1,127 @@
+package bench.question
+
+import bench.Bench
+import bench.Cost
+import bench.Meter
+import bench.NoopArgs
+import bench.Question
+import bench.Row
+import bench.SCHEMA
+import bench.Tables
+import bench.noop
+import bench.percentile
+import bench.wants
+import bench.worker.Reply
+import bench.worker.WorkerProcess
+import bench.worker.WorkerSettings
+import kotlinx.coroutines.runBlocking
+import java.sql.Connection
+import java.util.concurrent.locks.LockSupport
+import kotlin.time.Duration.Companion.milliseconds
+
+/** How soon an idle worker begins. */
+internal object Latency : Question {
+    override val name = "latency"
+    override val asks =
+        "how long from the return of the commit to the start of the handler, in an idle worker of another process that polls once " +
+            "a minute, one job each 50 ms, 300 jobs after 100 unmeasured ones? And how late are delayed jobs?"
+
+    private const val WARM_UP = 100
+    private const val MEASURED = 300
+    private const val EVERY_NANOS = 50_000_000L
+    private const val POLL_EVERY_MILLIS = 60_000L
+    private val type = noop(archive = true)
+
+    override fun answer(bench: Bench): List<Row> = listOf(
+        "commit to start, JDBC" to ::throughJdbc,
+        "commit to start, submit" to ::throughSubmit,
+        "lateness of delayed jobs" to ::delayed,
+    ).filter { (what, _) -> bench.options.wants(what) }.map { (what, enqueue) ->
+        bench.row(what, "default, pollEvery 60s") { tables -> measure(bench, tables, enqueue) }
+    }
+
+    /** Enqueues a job, commits, and returns the clock right after. */
+    private fun interface EnqueueOne {
+        fun now(number: Int): Long
+    }
+
+    private fun throughJdbc(tables: Tables, connection: Connection) = EnqueueOne { number ->
+        tables.kittiwake.enqueue(connection, type, NoopArgs(number))
+        connection.commit()
+        System.nanoTime()
+    }
+
+    private fun throughSubmit(tables: Tables, connection: Connection): EnqueueOne {
+        check(!connection.isClosed)
+        return EnqueueOne { number ->
+            runBlocking { tables.kittiwake.submit(type, NoopArgs(number)) }
+            System.nanoTime()
+        }
+    }
+
+    /** Due one after the other as well, but in another order than they were enqueued in, from half a second to three later. */
+    private fun delayed(tables: Tables, connection: Connection): EnqueueOne {
+        check(!connection.isClosed)
+        return EnqueueOne { number ->
+            runBlocking { tables.kittiwake.submit(type, NoopArgs(number)) { delay = (500 + number * 997 % 2_500).milliseconds } }
+            System.nanoTime()
+        }
+    }
+
+    private fun measure(bench: Bench, tables: Tables, enqueue: (Tables, Connection) -> EnqueueOne): Map<String, Double?> {
+        val settings = WorkerSettings(bench.server.url, archive = true, pollEveryMillis = POLL_EVERY_MILLIS)
+        WorkerProcess.start(settings, bench.options).use { worker ->
+            worker.attend(WARM_UP + MEASURED, bench.server)
+            bench.server.settle()
+            bench.server.dataSource.connection.use { connection ->
+                connection.autoCommit = false
+                Meter(bench.server.dataSource).use { meter ->
+                    val one = enqueue(tables, connection)
+                    every50Millis(0 until WARM_UP, one)
+                    val start = meter.read()
+                    val committed = every50Millis(WARM_UP until WARM_UP + MEASURED, one)
+                    val attended = worker.finish()
+                    val cost = meter.between(start, meter.read())
+                    val waits = if (enqueue == ::delayed) lateness(bench, attended) else waits(attended, committed)
+                    return figures(waits.sorted(), cost)
+                }
+            }
+        }
+    }
+
+    private fun every50Millis(numbers: IntRange, one: EnqueueOne): List<Long> {
+        val started = System.nanoTime()
+        return numbers.mapIndexed { i, number ->
+            val due = started + i * EVERY_NANOS
+            while (System.nanoTime() < due) LockSupport.parkNanos(due - System.nanoTime())
+            one.now(number)
+        }
+    }
+
+    /** A handler may start before its enqueuer's commit has returned: then the wait is below zero, and counts as it is. */
+    private fun waits(attended: Reply.Attended, committed: List<Long>): List<Double> =
+        attended.startedAt.drop(WARM_UP).zip(committed) { started, after -> (started - after) / 1e6 }
+
+    /** By the time of day, which a local server and the worker share. */
+    private fun lateness(bench: Bench, attended: Reply.Attended): List<Double> {
+        val due = bench.server.ask(DUE_TIMES).split(',').map(String::toLong)
+        check(due.size == WARM_UP + MEASURED) { "${due.size} jobs were done, but ${WARM_UP + MEASURED} were enqueued" }
+        return attended.startedAtMicros.zip(due) { started, at -> (started - at) / 1e3 }.drop(WARM_UP)
+    }
+
+    private fun figures(millis: List<Double>, cost: Cost): Map<String, Double?> {
+        check(millis.size == MEASURED)
+        return mapOf(
+            "p50 ms" to millis.percentile(.5),
+            "p95 ms" to millis.percentile(.95),
+            "p99 ms" to millis.percentile(.99),
+            "max ms" to millis.last(),
+        ) + cost.perJob(MEASURED)
+    }
+
+    private const val DUE_TIMES = """
+        select string_agg((extract(epoch from run_at) * 1000000)::bigint::text, ',' order by (args::json ->> 'number')::int)
+        from $SCHEMA.archive
+        where ending = 'completed'
+    """
+}

@@ -1,0 +1,110 @@
+package bench.worker
+
+import bench.Meter
+import bench.NoopArgs
+import bench.Reading
+import bench.SCHEMA
+import bench.Server
+import bench.noop
+import kittiwake.event.JobEvent
+import kittiwake.event.JobObserver
+import kittiwake.postgres.Kittiwake
+import kittiwake.worker.Worker
+import kotlinx.coroutines.CompletableDeferred
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.cancelAndJoin
+import kotlinx.coroutines.coroutineScope
+import kotlinx.coroutines.launch
+import kotlinx.coroutines.runBlocking
+import java.time.Instant
+import java.util.concurrent.atomic.AtomicInteger
+import java.util.concurrent.atomic.AtomicLongArray
+import kotlin.system.exitProcess
+import kotlin.time.Duration.Companion.milliseconds
+
+/** A worker process: takes orders from its input, one a line, and ends with it. */
+fun main(arguments: Array<String>) {
+    val settings = LINE.decodeFromString<WorkerSettings>(arguments.single())
+    val dataSource = Server.dataSource(settings.jdbcUrl)
+    Kittiwake.connect(dataSource) { schema = SCHEMA }.use { kittiwake ->
+        Meter(dataSource).use { meter -> AtWork(settings, kittiwake, meter).obey() }
+    }
+    exitProcess(0)
+}
+
+private class AtWork(private val settings: WorkerSettings, private val kittiwake: Kittiwake, private val meter: Meter) {
+    private val type = noop(settings.archive)
+    private val warmUp = WorkerSettings(settings.jdbcUrl, settings.archive, concurrency = 64, prefetch = 2_000)
+
+    fun obey(): Unit = runBlocking {
+        say(Reply.Ready)
+        while (true) {
+            when (val order = order() ?: break) {
+                is Order.Drain -> drain(order.jobs, if (order.isWarmUp) warmUp else settings)
+                is Order.Attend -> attend(order.jobs)
+                Order.Finish -> error("Nothing was begun")
+            }
+        }
+    }
+
+    private fun order(): Order? = readlnOrNull()?.let { LINE.decodeFromString(Order.serializer(), it) }
+
+    private fun say(reply: Reply) {
+        println(MARK + LINE.encodeToString(Reply.serializer(), reply))
+    }
+
+    /** The clock runs from the start of `run()` to the last completion written, and so do the counters. */
+    private suspend fun drain(jobs: Int, settings: WorkerSettings): Unit = coroutineScope {
+        val done = Completions(jobs, meter)
+        val worker = worker(settings, done) {}
+        val start = meter.read()
+        val running = launch(Dispatchers.Default) { worker.run() }
+        val end = done.last.await()
+        running.cancelAndJoin()
+        say(Reply.Drained(meter.between(start, end), done.count, done.distinct()))
+    }
+
+    private suspend fun attend(jobs: Int): Unit = coroutineScope {
+        val nanos = AtomicLongArray(jobs)
+        val micros = AtomicLongArray(jobs)
+        val done = Completions(jobs, meter)
+        val worker = worker(settings, done) { args ->
+            nanos.set(args.number, System.nanoTime())
+            micros.set(args.number, Instant.now().let { it.epochSecond * 1_000_000 + it.nano / 1_000 })
+        }
+        val running = launch(Dispatchers.Default) { worker.run() }
+        say(Reply.Attending)
+        check(order() is Order.Finish)
+        done.last.await()
+        running.cancelAndJoin()
+        say(Reply.Attended(List(jobs, nanos::get), List(jobs, micros::get)))
+    }
+
+    private fun worker(settings: WorkerSettings, done: Completions, work: (NoopArgs) -> Unit): Worker = kittiwake
+        .worker {
+            queue("noop") {
+                settings.concurrency?.let { concurrency = it }
+                settings.prefetch?.let { prefetch = it }
+            }
+            settings.pollEveryMillis?.let { pollEvery = it.milliseconds }
+            handle(type) { args -> work(args) }
+            observe(done)
+        }
+}
+
+/** Notes which jobs were completed, and reads the meter after the last that is expected. */
+private class Completions(private val expected: Int, private val meter: Meter) : JobObserver {
+    private val ids = AtomicLongArray(expected)
+    private val told = AtomicInteger()
+    val last = CompletableDeferred<Reading>()
+    val count: Int get() = told.get()
+
+    override fun on(event: JobEvent) {
+        if (event !is JobEvent.Completed) return
+        val place = told.getAndIncrement()
+        if (place < expected) ids.set(place, event.id.value)
+        if (place == expected - 1) System.nanoTime().let { last.complete(meter.read(it)) }
+    }
+
+    fun distinct(): Int = List(expected, ids::get).distinct().size
+}

@@ -1,0 +1,82 @@
+package bench.worker
+
+import bench.Options
+import bench.Server
+import java.io.File
+import java.util.concurrent.TimeUnit
+
+/** A worker in a JVM of its own, seen from the program that measures. Closing it ends the process. */
+internal class WorkerProcess private constructor(private val process: Process) : AutoCloseable {
+    private val input = process.outputWriter()
+    private val output = process.inputReader()
+
+    /** Works everything there is, up to the last of [jobs]. */
+    fun drain(jobs: Int): Reply.Drained = drained(Order.Drain(jobs))
+
+    /** The same, unmeasured and as fast as it goes. */
+    fun warmUp(jobs: Int) {
+        drained(Order.Drain(jobs, isWarmUp = true))
+    }
+
+    private fun drained(order: Order.Drain): Reply.Drained {
+        val jobs = order.jobs
+        val drained = ask(order) as Reply.Drained
+        check(drained.completions == jobs && drained.distinct == jobs) {
+            "$jobs jobs were to be done, but ${drained.distinct} were, in ${drained.completions} completions"
+        }
+        return drained
+    }
+
+    /** Lets it run. It returns when the worker is asleep, because nothing is waiting. */
+    fun attend(jobs: Int, server: Server) {
+        check(ask(Order.Attend(jobs)) is Reply.Attending)
+        while (server.ask(SLEEPERS).toInt() == 0) Thread.sleep(LOOK_EVERY_MILLIS)
+    }
+
+    /** Waits until all jobs are completed, and stops the worker. */
+    fun finish(): Reply.Attended = ask(Order.Finish) as Reply.Attended
+
+    private fun ask(order: Order): Reply {
+        input.write(LINE.encodeToString(Order.serializer(), order))
+        input.newLine()
+        input.flush()
+        return reply()
+    }
+
+    private fun reply(): Reply {
+        while (true) {
+            val line = checkNotNull(output.readLine()) { "The worker process has ended" }
+            if (line.startsWith(MARK)) return LINE.decodeFromString(Reply.serializer(), line.removePrefix(MARK))
+            System.err.println("    worker: $line")
+        }
+    }
+
+    override fun close() {
+        input.close()
+        if (!process.waitFor(STOPS_WITHIN_SECONDS, TimeUnit.SECONDS)) process.destroyForcibly()
+    }
+
+    companion object {
+        fun start(settings: WorkerSettings, options: Options): WorkerProcess {
+            val java = File(System.getProperty("java.home"), "bin/java").path
+            val command = listOf(java, "-Xmx1g") + options.workerJvm +
+                listOf(
+                    "-cp", System.getProperty("java.class.path"), "bench.worker.WorkerMainKt",
+                    LINE
+                        .encodeToString(settings),
+                )
+            val process = ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start()
+            return WorkerProcess(process).also { check(it.reply() is Reply.Ready) }
+        }
+
+        /** Whoever sleeps holds a shared lock, and says so before the last look. */
+        private const val SLEEPERS = """
+            select count(*)
+            from pg_locks
+            join pg_stat_activity using (pid)
+            where locktype = 'advisory' and mode = 'ShareLock' and granted and application_name = 'kittiwake sleepers'
+        """
+        private const val LOOK_EVERY_MILLIS = 20L
+        private const val STOPS_WITHIN_SECONDS = 30L
+    }
+}
