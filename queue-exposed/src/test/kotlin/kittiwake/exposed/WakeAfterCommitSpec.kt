@@ -6,6 +6,7 @@ import io.kotest.matchers.collections.shouldBeEmpty
 import io.kotest.matchers.nulls.shouldNotBeNull
 import io.kotest.matchers.shouldBe
 import kittiwake.worker.WorkerBuilder
+import kotlinx.coroutines.withTimeout
 import org.jetbrains.exposed.v1.jdbc.transactions.transaction
 import kotlin.time.Duration.Companion.minutes
 import kotlin.time.Duration.Companion.seconds
@@ -15,27 +16,13 @@ class WakeAfterCommitSpec :
         context("a worker that would look only once in ten minutes") {
             test("of another process starts each job soon after its commit") {
                 inShop {
-                    elsewhere().use { other ->
-                        working(other, { packs() }) {
-                            repeat(5) { round ->
-                                awaitSleepIn("pack")
-                                val ref = transaction(db) { pack.enqueue(PackArgs("tea $round")) }
-                                kittiwake.awaitEnd(ref.id, SOON).shouldNotBeNull()
-                            }
-                        }
-                    }
+                    elsewhere().use { other -> working(other, { packs() }) { startsOneAfterAnother() } }
                 }
             }
 
             test("of the same process does so too") {
                 inShop {
-                    working(configure = { packs() }) {
-                        repeat(5) { round ->
-                            awaitSleepIn("pack")
-                            val ref = transaction(db) { pack.enqueue(PackArgs("tea $round")) }
-                            kittiwake.awaitEnd(ref.id, SOON).shouldNotBeNull()
-                        }
-                    }
+                    working(configure = { packs() }) { startsOneAfterAnother() }
                 }
             }
 
@@ -84,6 +71,18 @@ private fun WorkerBuilder.packs() {
     pollEvery = 10.minutes
     queue("pack")
     handle(pack) { }
+}
+
+/**
+ * Thirty jobs, each enqueued when the worker sleeps. An idle worker looks for due jobs every second, and would find one
+ * then too: so without a wake-up for each of them they take longer than this waits.
+ */
+private suspend fun Shop.startsOneAfterAnother(): Unit = withTimeout(SOON) {
+    repeat(30) { round ->
+        awaitSleepIn("pack")
+        val ref = transaction(db) { pack.enqueue(PackArgs("tea $round")) }
+        kittiwake.awaitEnd(ref.id).shouldNotBeNull()
+    }
 }
 
 /** Waits until a worker holds the lock that says that it sleeps in [queue]. */
