@@ -32,3 +32,17 @@ class FlakyStore(private val store: JobStore, private val isDown: () -> Boolean)
     override suspend fun beat(worker: WorkerId, running: Set<JobId>): Pulse =
         check().run { store.beat(worker, running) }
 }
+
+/** A store that tells how often somebody looks for jobs in it. */
+@OptIn(KittiwakeSpi::class)
+class CountingStore(private val store: JobStore, private val onLook: () -> Unit) : JobStore by store {
+    override suspend fun claim(worker: WorkerId, queue: QueueName, limit: Int): List<ClaimedJob> {
+        onLook()
+        return store.claim(worker, queue, limit)
+    }
+
+    override suspend fun promote(queue: QueueName, limit: Int): Promotion {
+        onLook()
+        return store.promote(queue, limit)
+    }
+}

@@ -28,6 +28,7 @@ import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.awaitCancellation
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.launch
+import kotlinx.coroutines.test.testTimeSource
 import kotlinx.coroutines.withTimeout
 import kotlinx.serialization.Serializable
 import kotlin.time.Duration
@@ -103,6 +104,26 @@ class WorkerSpec :
                     val id = enqueue(type, Args()) { delay = 90.seconds }
                     delay(3.minutes)
                     timesOf<JobEvent.Started>(id).single() shouldBeLessThanOrEqualTo 91.seconds + 2.milliseconds
+                    run.stop()
+                }
+            }
+            test("an idle worker leaves the store alone until it is time to poll") {
+                virtually {
+                    var looks = 0
+                    val counting = CountingStore(memory) { looks++ }
+                    val built =
+                        worker(counting) {
+                            queue("images")
+                            pollEvery = 10.minutes
+                            timeSource = test.testTimeSource
+                        }
+                    val run = test.launch { built.run() }
+                    delay(1.seconds)
+                    looks = 0
+                    delay(9.minutes)
+                    looks shouldBe 0
+                    delay(11.minutes)
+                    (looks in 1..8) shouldBe true
                     run.stop()
                 }
             }
