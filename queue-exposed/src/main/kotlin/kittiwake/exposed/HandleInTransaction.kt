@@ -29,9 +29,9 @@ import kotlin.time.TimeSource
  * ```
  * The block runs on a thread that may block, in one transaction of its own that is never run twice by Exposed. If it
  * throws, all is undone and the attempt has failed; if it returns after its timeout, or after the grace of a stopping
- * worker, all is undone too. If it commits, rolls back, or catches the error of a nested `transaction { }` (which undoes
- * the outer one too), or if the claim was lost meanwhile, the job is not completed and nothing more is kept. Part of the
- * work can be undone with [savepoint].
+ * worker, all is undone too. If it commits, rolls back, or catches the error of a nested `transaction { }` (which
+ * undoes the outer one too), or if the claim was lost meanwhile, the job is not completed and nothing more is kept.
+ * Part of the work can be undone with [savepoint].
  *
  * ### Pitfall
  * What the block does through other connections, files or HTTP is not part of the transaction.
