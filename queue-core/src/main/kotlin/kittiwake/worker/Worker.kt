@@ -21,7 +21,7 @@ public class Worker internal constructor(
     private val handlers: Map<String, BoundJob<*, *>>,
     private val observers: List<JobObserver>,
     private val retentions: Set<Retention>,
-    private val time: TimeSource,
+    private val time: TimeSource.WithComparableMarks,
 ) {
     /**
      * Works jobs until the calling coroutine is cancelled, or somebody stops this worker from elsewhere.

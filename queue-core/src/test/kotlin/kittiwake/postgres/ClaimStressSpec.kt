@@ -28,7 +28,9 @@ import kotlin.random.Random
 @Serializable
 private data class Load(val producer: Int)
 
-/** Long, overlapping, partly rolled back transactions against claimers of all batch sizes: nothing lost, nothing twice. */
+/**
+ * Long, overlapping, partly rolled back transactions against claimers of all batch sizes: nothing lost, nothing twice.
+ */
 @OptIn(KittiwakeSpi::class)
 class ClaimStressSpec :
     FunSpec({
@@ -49,26 +51,21 @@ class ClaimStressSpec :
                         val kept = mutableListOf<Long>()
                         repeat(random.nextInt(1, 4)) {
                             val savepoint = if (random.nextInt(5) == 0) connection.setSavepoint() else null
-                            val jobs = List(random.nextInt(1, 30)) {
-                                type.newJob(Load(seed)) {
-                                    priority =
-                                        random.nextInt(3)
+                            val jobs =
+                                List(random.nextInt(1, 30)) {
+                                    type.newJob(Load(seed)) { priority = random.nextInt(3) }
                                 }
-                            }
                             val ids = kittiwake.insert(connection, type, jobs, wake = true).map { it.id.value }
-                            if (savepoint != null &&
-                                random.nextBoolean()
-                            ) {
+                            if (savepoint != null && random.nextBoolean()) {
                                 connection.rollback(savepoint)
                             } else {
                                 kept += ids
                             }
-                            // Transactions stay open for different times, so that they commit in another order than they began.
+                            // Transactions stay open for different times, so that they commit in another order
+                            // than they began.
                             if (random.nextInt(3) == 0) {
-                                connection.createStatement().use {
-                                    it
-                                        .execute("select pg_sleep(${random.nextInt(30) / 1000.0})")
-                                }
+                                val pause = random.nextInt(30) / 1000.0
+                                connection.createStatement().use { it.execute("select pg_sleep($pause)") }
                             }
                         }
                         if (random.nextInt(5) == 0) {

@@ -15,23 +15,21 @@ import kittiwake.job.job
 import kittiwake.testing.TestDatabase
 import kotlinx.serialization.Serializable
 import java.sql.Connection
+import java.sql.SQLException
 import kotlin.time.Duration.Companion.hours
 
 @Serializable
-data class Mail(
-    val to: String,
-)
+data class Mail(val to: String)
 
 class JdbcEnqueueSpec :
     FunSpec({
         val kittiwake = autoClose(TestDatabase.kittiwake())
         val mail = job<Mail>("mail") { unique { it.to } }
 
-        fun <T> inTransaction(block: (Connection) -> T): T =
-            TestDatabase.connect { connection ->
-                connection.autoCommit = false
-                block(connection)
-            }
+        fun <T> inTransaction(block: (Connection) -> T): T = TestDatabase.connect { connection ->
+            connection.autoCommit = false
+            block(connection)
+        }
 
         test("a job exists when its transaction has committed, and never did when it was rolled back") {
             val kept = inTransaction { c -> kittiwake.enqueue(c, mail, Mail("kept")).also { c.commit() } }
@@ -58,17 +56,18 @@ class JdbcEnqueueSpec :
 
         test("a connection in auto-commit mode is refused, with what to do") {
             TestDatabase.connect { c ->
-                shouldThrow<NoTransactionException> { kittiwake.enqueue(c, mail, Mail("x")) }.message shouldContain "setAutoCommit(false)"
+                shouldThrow<NoTransactionException> { kittiwake.enqueue(c, mail, Mail("x")) }
+                    .message shouldContain "setAutoCommit(false)"
             }
         }
 
         test("bad input leaves the transaction usable") {
             val id =
                 inTransaction { c ->
-                    shouldThrow<IllegalArgumentException> { kittiwake.enqueue(c, mail, Mail("nul \u0000")) }.message shouldContain
-                        "$.to contains U+0000"
-                    shouldThrow<IllegalArgumentException> { kittiwake.enqueue(c, mail, Mail("y")) { priority = 5_000 } }.message shouldContain
-                        "between -1000 and 1000, but was 5000"
+                    shouldThrow<IllegalArgumentException> { kittiwake.enqueue(c, mail, Mail("nul \u0000")) }
+                        .message shouldContain "$.to contains U+0000"
+                    shouldThrow<IllegalArgumentException> { kittiwake.enqueue(c, mail, Mail("y")) { priority = 5_000 } }
+                        .message shouldContain "between -1000 and 1000, but was 5000"
                     kittiwake.enqueue(c, mail, Mail("usable")).also { c.commit() }.id
                 }
             kittiwake.find(id).shouldNotBeNull()
@@ -77,12 +76,14 @@ class JdbcEnqueueSpec :
         test("a read-only transaction and one that has failed are told apart") {
             inTransaction { c ->
                 c.createStatement().use { it.execute("set transaction read only") }
-                shouldThrow<NoTransactionException> { kittiwake.enqueue(c, mail, Mail("ro")) }.message shouldContain "read-only"
+                shouldThrow<NoTransactionException> { kittiwake.enqueue(c, mail, Mail("ro")) }
+                    .message shouldContain "read-only"
                 c.rollback()
             }
             inTransaction { c ->
                 runCatching { c.createStatement().use { it.execute("select 1/0") } }
-                shouldThrow<NoTransactionException> { kittiwake.enqueue(c, mail, Mail("failed")) }.message shouldContain "already failed"
+                shouldThrow<NoTransactionException> { kittiwake.enqueue(c, mail, Mail("failed")) }
+                    .message shouldContain "already failed"
                 c.rollback()
             }
         }
@@ -92,7 +93,8 @@ class JdbcEnqueueSpec :
             val again = kittiwake.submit(mail, Mail("once"))
             again.id shouldBe first.id
             again.isNew shouldBe false
-            val rolledBack = inTransaction { c -> kittiwake.enqueue(c, mail, Mail("rolled back")).also { c.rollback() } }
+            val rolledBack =
+                inTransaction { c -> kittiwake.enqueue(c, mail, Mail("rolled back")).also { c.rollback() } }
             val next = kittiwake.submit(mail, Mail("rolled back"))
             next.isNew shouldBe true
             (next.id == rolledBack.id) shouldBe false
@@ -102,7 +104,9 @@ class JdbcEnqueueSpec :
             val many = job<Mail>("many")
             val refs =
                 inTransaction { c ->
-                    kittiwake.enqueueAll(c, many, List(2_500) { Mail("$it") }) { priority = it.to.toInt() % 7 }.also { c.commit() }
+                    kittiwake
+                        .enqueueAll(c, many, List(2_500) { Mail("$it") }) { priority = it.to.toInt() % 7 }
+                        .also { c.commit() }
                 }
             refs.size shouldBe 2_500
             refs.map { it.id.value } shouldContainExactly refs.map { it.id.value }.sorted()
@@ -113,13 +117,15 @@ class JdbcEnqueueSpec :
         context("plain SQL") {
             val schema = kittiwake.schema
 
+            fun idFrom(sql: String) = JobId(TestDatabase.query(sql).single().toLong())
+
             test("the function enqueues, with every option") {
                 val id =
-                    JobId(
-                        TestDatabase
-                            .query("select $schema.enqueue('mail', '{\"to\":\"sql\"}', priority => 4, run_at => now() + interval '1 hour', unique_key => 'sql')")
-                            .single()
-                            .toLong(),
+                    idFrom(
+                        """
+                        select $schema.enqueue('mail', '{"to":"sql"}', priority => 4,
+                            run_at => now() + interval '1 hour', unique_key => 'sql')
+                        """,
                     )
                 val job = kittiwake.find(id).shouldNotBeNull()
                 job.queue.value shouldBe "mail"
@@ -129,11 +135,12 @@ class JdbcEnqueueSpec :
             }
 
             test("an insert enqueues, in the queue named after the job, and a rollback undoes it") {
-                val id = JobId(TestDatabase.query("insert into $schema.job (name) values ('mail') returning id").single().toLong())
+                val id = idFrom("insert into $schema.job (name) values ('mail') returning id")
                 kittiwake.find(id).shouldNotBeNull().state shouldBe JobState.Ready
                 val before = TestDatabase.count(kittiwake, "ready")
                 inTransaction { c ->
-                    c.createStatement().use { it.execute("insert into $schema.job (name, queue) select 'mail', 'x' from generate_series(1, 5)") }
+                    val five = "insert into $schema.job (name, queue) select 'mail', 'x' from generate_series(1, 5)"
+                    c.createStatement().use { it.execute(five) }
                     c.rollback()
                 }
                 TestDatabase.count(kittiwake, "ready") shouldBe before
@@ -142,14 +149,16 @@ class JdbcEnqueueSpec :
             test("the view shows all jobs with their state, whatever their args are") {
                 TestDatabase.execute("insert into $schema.job (name, args) values ('odd', 'no json')")
                 val delayed = kittiwake.submit(mail, Mail("later")) { delay = 2.hours }
-                TestDatabase.query("select state from $schema.jobs where id = ${delayed.id}").single() shouldBe "scheduled"
-                TestDatabase.query("select args->>'to' from $schema.jobs where id = ${delayed.id}").single() shouldBe "later"
-                TestDatabase.query("select args #>> '{}' from $schema.jobs where name = 'odd'").single() shouldBe "no json"
+                val ofDelayed = "from $schema.jobs where id = ${delayed.id}"
+                TestDatabase.query("select state $ofDelayed").single() shouldBe "scheduled"
+                TestDatabase.query("select args->>'to' $ofDelayed").single() shouldBe "later"
+                val argsOfOdd = "select args #>> '{}' from $schema.jobs where name = 'odd'"
+                TestDatabase.query(argsOfOdd).single() shouldBe "no json"
             }
 
             test("nonsense is refused by the tables") {
                 for (values in listOf("('', 'q', 0)", "('n', 'q', 2000)")) {
-                    shouldThrow<java.sql.SQLException> {
+                    shouldThrow<SQLException> {
                         TestDatabase.execute("insert into $schema.job (name, queue, priority) values $values")
                     }
                 }
@@ -159,7 +168,8 @@ class JdbcEnqueueSpec :
         test("after close nothing is enqueued, and the caller's transaction is untouched") {
             val closed = TestDatabase.kittiwake().also { it.close() }
             inTransaction { c ->
-                shouldThrow<IllegalStateException> { closed.enqueue(c, mail, Mail("x")) }.message shouldBe "Kittiwake is closed"
+                shouldThrow<IllegalStateException> { closed.enqueue(c, mail, Mail("x")) }
+                    .message shouldBe "Kittiwake is closed"
                 c.createStatement().use { it.execute("select 1") }
                 c.commit()
             }

@@ -43,20 +43,27 @@ class MigrationsSpec :
             TestDatabase.connect { connection ->
                 connection.autoCommit = false
                 val thrown = shouldThrow<SchemaException> { kittiwake.enqueue(connection, type, NoArgs()) }
-                for (part in listOf("\"${kittiwake.schema}\"", "role \"postgres\"", "search_path", "kittiwake.migrate()")) {
+                val schema = "\"${kittiwake.schema}\""
+                for (part in listOf(schema, "role \"postgres\"", "search_path", "kittiwake.migrate()")) {
                     thrown.message shouldContain part
                 }
                 connection.createStatement().use { it.execute("select 1") }
                 connection.commit()
             }
             shouldThrow<SchemaException> { kittiwake.submit(type, NoArgs()) }
-            val worker = kittiwake.worker { queue("migrated"); jobs(type) }
+            val worker =
+                kittiwake.worker {
+                    queue("migrated")
+                    jobs(type)
+                }
             shouldThrow<SchemaException> { worker.run() }.message shouldContain "kittiwake.migrate()"
         }
 
         test("of a newer library are refused, with both versions") {
             val kittiwake = autoClose(TestDatabase.kittiwake())
-            TestDatabase.execute("insert into ${kittiwake.schema}.migration (version, name, hash) values (99, 'V099', 'x')")
+            TestDatabase.execute(
+                "insert into ${kittiwake.schema}.migration (version, name, hash) values (99, 'V099', 'x')",
+            )
             for (attempt in listOf<suspend () -> Any>({ kittiwake.migrate() }, { kittiwake.submit(type, NoArgs()) })) {
                 val thrown = shouldThrow<SchemaException> { attempt() }
                 thrown.message shouldContain "version 99"

@@ -40,9 +40,7 @@ import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
 
 @Serializable
-private class W(
-    val text: String = "",
-)
+private class W(val text: String = "")
 
 /** The engine on the real store, where threads, connections and the server's clock matter. */
 @OptIn(KittiwakeSpi::class)
@@ -67,7 +65,12 @@ class PostgresWorkerSpec :
                 val id = kittiwake.submit(type, W()).id
                 started.await()
                 kittiwake.store.rescue(silentFor = ZERO, limit = 10)
-                kittiwake.working(other, { queue("w"); handle(type) { "other" } }) { other.awaitOf<JobEvent.Completed>(id) }
+                kittiwake.working(other, {
+                    queue("w")
+                    handle(type) { "other" }
+                }) {
+                    other.awaitOf<JobEvent.Completed>(id)
+                }
                 goOn.complete(Unit)
                 stalled.awaitOf<JobEvent.LeaseLost>(id)
                 val job = kittiwake.find(id).shouldNotBeNull()
@@ -149,7 +152,10 @@ class PostgresWorkerSpec :
             val type = job<W>("w") { retry = fixed(ZERO).limit(1) }
             kittiwake.working(RecordedEvents(), {
                 queue("w")
-                handle(type) { args -> throw IllegalStateException("bad \u0000 and \uD800 and ${"x".repeat(args.text.length)}") }
+                handle(type) { args ->
+                    val long = "x".repeat(args.text.length)
+                    throw IllegalStateException("bad \u0000 and \uD800 and $long")
+                }
             }) {
                 val job = kittiwake.awaitEnd(kittiwake.submit(type, W("y".repeat(200_000))).id).shouldNotBeNull()
                 job.failures.single().error shouldContain "bad \uFFFD and \uFFFD and xxx"
@@ -193,7 +199,10 @@ class PostgresWorkerSpec :
             val events = RecordedEvents()
             val restored = kittiwake.submitAll(type, List(3) { W() }).map { it.id }
             TestDatabase.execute("update ${kittiwake.schema}.ready set rank = rank + 1000000000")
-            kittiwake.working(events, { queue("w") { concurrency = 1 }; handle(type) { } }) {
+            kittiwake.working(events, {
+                queue("w") { concurrency = 1 }
+                handle(type) { }
+            }) {
                 restored.forEach { events.awaitOf<JobEvent.Completed>(it) }
                 repeat(3) { events.awaitOf<JobEvent.Completed>(kittiwake.submit(type, W()).id) }
             }
@@ -206,24 +215,32 @@ class PostgresWorkerSpec :
                 TestDatabase.execute("select $s.prepare_archive(current_date - 3)")
                 TestDatabase.execute(
                     """
-                    insert into $s.archive (id, name, queue, priority, args, ending, attempt, max_attempts, enqueued_at, ended_at, keep_until)
-                    select id, 'w', 'w', 0, '{}', 'completed', 1, 20, now(), now(), now() - id * interval '1 day' from generate_series(-5, 8) id
+                    insert into $s.archive (id, name, queue, priority, args, ending, attempt, max_attempts,
+                        enqueued_at, ended_at, keep_until)
+                    select id, 'w', 'w', 0, '{}', 'completed', 1, 20, now(), now(), now() - id * interval '1 day'
+                    from generate_series(-5, 8) id
                     """,
                 )
                 kittiwake.store.prune(setOf(Retention.Default))
                 TestDatabase.query("select id from $s.archive order by id") shouldBe (-5..-1).map { "$it" }
-                TestDatabase.query("select to_regclass('$s.archive_' || to_char(now() at time zone 'UTC' + interval '8 days', 'YYYYMMDD')) is not null")
-                    .single() shouldBe "t"
-                TestDatabase.query("select count(*) from $s.archive_default where keep_until > now()").single() shouldBe "5"
+                val day = "to_char(now() at time zone 'UTC' + interval '8 days', 'YYYYMMDD')"
+                val isPrepared = "select to_regclass('$s.archive_' || $day) is not null"
+                TestDatabase.query(isPrepared).single() shouldBe "t"
+                val keptByDefault = "select count(*) from $s.archive_default where keep_until > now()"
+                TestDatabase.query(keptByDefault).single() shouldBe "5"
             }
             test("moves what lies in the default partition into a day that is prepared later") {
                 val kittiwake = autoClose(TestDatabase.kittiwake())
                 val s = kittiwake.schema
                 val type = job<W>("w")
-                kittiwake.working(RecordedEvents(), { queue("w"); handle(type) { } }) {
+                kittiwake.working(RecordedEvents(), {
+                    queue("w")
+                    handle(type) { }
+                }) {
                     val id = kittiwake.submit(type, W()).id
                     kittiwake.awaitEnd(id)
-                    TestDatabase.execute("select $s.prepare_archive((keep_until at time zone 'UTC')::date) from $s.archive")
+                    val lastDay = "(keep_until at time zone 'UTC')::date"
+                    TestDatabase.execute("select $s.prepare_archive($lastDay) from $s.archive")
                     TestDatabase.count(kittiwake, "archive_default") shouldBe 0
                     kittiwake.find(id).shouldNotBeNull()
                 }
@@ -232,7 +249,10 @@ class PostgresWorkerSpec :
                 val kittiwake = autoClose(TestDatabase.kittiwake())
                 val type = job<W>("w") { retain(completed = ZERO) }
                 val events = RecordedEvents()
-                kittiwake.working(events, { queue("w"); handle(type) { } }) {
+                kittiwake.working(events, {
+                    queue("w")
+                    handle(type) { }
+                }) {
                     val id = kittiwake.submit(type, W()).id
                     events.awaitOf<JobEvent.Completed>(id)
                     kittiwake.find(id).shouldBeNull()

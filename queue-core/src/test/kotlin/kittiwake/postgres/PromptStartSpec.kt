@@ -31,17 +31,21 @@ class PromptStartSpec :
         test("jobs enqueued in every way, one after the other, each start without a poll, at any concurrency") {
             for (places in listOf(1, 8)) {
                 val kittiwake = autoClose(TestDatabase.kittiwake())
-                val elsewhere = autoClose(Kittiwake.connect(TestDatabase.dataSource) { schema = kittiwake.schema })
+                val schema = kittiwake.schema
+                val elsewhere = autoClose(Kittiwake.connect(TestDatabase.dataSource) { this.schema = schema })
                 val events = RecordedEvents()
-                kittiwake.working(events, { queue("prompt") { concurrency = places }; handle(type) { }; pollEvery = 10.minutes }) {
+                kittiwake.working(events, {
+                    queue("prompt") { concurrency = places }
+                    handle(type) { }
+                    pollEvery = 10.minutes
+                }) {
                     repeat(12) { n ->
                         val id =
                             when (n % 4) {
                                 0 -> elsewhere.submit(type, Nothing()).id
                                 1 -> elsewhere.enqueueOnJdbc()
-                                2 -> JobId(TestDatabase.query("select ${kittiwake.schema}.enqueue('prompt')").single().toLong())
-                                else ->
-                                    JobId(TestDatabase.query("insert into ${kittiwake.schema}.job (name) values ('prompt') returning id").single().toLong())
+                                2 -> idFrom("select $schema.enqueue('prompt')")
+                                else -> idFrom("insert into $schema.job (name) values ('prompt') returning id")
                             }
                         events.awaitOf<JobEvent.Completed>(id, within = 5.seconds)
                     }
@@ -53,7 +57,11 @@ class PromptStartSpec :
             val kittiwake = autoClose(TestDatabase.kittiwake())
             val elsewhere = autoClose(Kittiwake.connect(TestDatabase.dataSource) { schema = kittiwake.schema })
             val events = RecordedEvents()
-            kittiwake.working(events, { queue("prompt"); handle(type) { if (attempt == 1) error("once") }; pollEvery = 10.minutes }) {
+            kittiwake.working(events, {
+                queue("prompt")
+                handle(type) { if (attempt == 1) error("once") }
+                pollEvery = 10.minutes
+            }) {
                 val enqueued = TimeSource.Monotonic.markNow()
                 val id = elsewhere.submit(type, Nothing()) { delay = 700.milliseconds }.id
                 events.awaitOf<JobEvent.Started>(id, within = 5.seconds)
@@ -66,11 +74,18 @@ class PromptStartSpec :
             val kittiwake = autoClose(TestDatabase.kittiwake())
             val elsewhere = autoClose(Kittiwake.connect(TestDatabase.dataSource) { schema = kittiwake.schema })
             val events = RecordedEvents()
-            kittiwake.working(events, { queue("prompt"); handle(type) { }; pollEvery = 10.minutes }) {
+            kittiwake.working(events, {
+                queue("prompt")
+                handle(type) { }
+                pollEvery = 10.minutes
+            }) {
                 repeat(3) {
                     events.awaitOf<JobEvent.Completed>(elsewhere.submit(type, Nothing()).id, within = 5.seconds)
                     TestDatabase.query(
-                        "select pg_terminate_backend(pid) from pg_stat_activity where application_name in ('kittiwake listener', 'kittiwake sleepers')",
+                        """
+                        select pg_terminate_backend(pid) from pg_stat_activity
+                        where application_name in ('kittiwake listener', 'kittiwake sleepers')
+                        """,
                     )
                     events.awaitOf<JobEvent.Completed>(elsewhere.submit(type, Nothing()).id, within = 20.seconds)
                 }
@@ -81,18 +96,30 @@ class PromptStartSpec :
             val kittiwake = autoClose(TestDatabase.kittiwake())
             val events = RecordedEvents()
             TestDatabase.execute(
-                "create or replace function ${kittiwake.schema}.wake(queue text) returns void language sql as 'select null::void where false'",
+                """
+                create or replace function ${kittiwake.schema}.wake(queue text) returns void language sql
+                as 'select null::void where false'
+                """,
             )
             val elsewhere = autoClose(Kittiwake.connect(TestDatabase.dataSource) { schema = kittiwake.schema })
-            kittiwake.working(events, { queue("prompt"); handle(type) { }; pollEvery = 200.milliseconds }) {
-                repeat(3) { events.awaitOf<JobEvent.Completed>(elsewhere.submit(type, Nothing()).id, within = 10.seconds) }
+            kittiwake.working(events, {
+                queue("prompt")
+                handle(type) { }
+                pollEvery = 200.milliseconds
+            }) {
+                repeat(3) {
+                    events.awaitOf<JobEvent.Completed>(elsewhere.submit(type, Nothing()).id, within = 10.seconds)
+                }
             }
         }
 
         test("whoever waits for the end of a job hears of it at once, also when it had ended before") {
             val kittiwake = autoClose(TestDatabase.kittiwake())
             val events = RecordedEvents()
-            kittiwake.working(events, { queue("prompt"); handle(type) { } }) {
+            kittiwake.working(events, {
+                queue("prompt")
+                handle(type) { }
+            }) {
                 val id = kittiwake.submit(type, Nothing()).id
                 async { kittiwake.awaitEnd(id, 10.seconds) }.await().shouldNotBeNull()
                 val asked = TimeSource.Monotonic.markNow()
@@ -106,8 +133,9 @@ private infix fun Duration.shouldBeAtLeast(least: Duration) {
     least shouldBeLessThan this
 }
 
-private fun Kittiwake.enqueueOnJdbc(): JobId =
-    TestDatabase.connect { connection ->
-        connection.autoCommit = false
-        enqueue(connection, job<Nothing>("prompt"), Nothing()).id.also { connection.commit() }
-    }
+private fun idFrom(sql: String) = JobId(TestDatabase.query(sql).single().toLong())
+
+private fun Kittiwake.enqueueOnJdbc(): JobId = TestDatabase.connect { connection ->
+    connection.autoCommit = false
+    enqueue(connection, job<Nothing>("prompt"), Nothing()).id.also { connection.commit() }
+}

@@ -16,9 +16,7 @@ import kotlin.time.Duration.Companion.seconds
 enum class Script { OK, HANG, HALT, TAKE_A_WHILE }
 
 @Serializable
-class ScriptArgs(
-    val script: Script,
-)
+class ScriptArgs(val script: Script)
 
 /** A job that does what its args say, for tests that need a worker in a process of its own. */
 val scripted =
@@ -35,15 +33,13 @@ val scripted =
     }
 
 /** A worker in a JVM of its own, which can be killed. */
-class WorkerProcess(
-    url: String,
-    schema: String,
-    grace: Duration = 20.seconds,
-) : AutoCloseable {
+class WorkerProcess(url: String, schema: String, grace: Duration = 20.seconds) : AutoCloseable {
     private val process =
         ProcessBuilder(
-            listOf("${System.getProperty("java.home")}/bin/java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1") +
-                listOf("-cp", System.getProperty("java.class.path"), "kittiwake.postgres.WorkerProcess", url, schema, "$grace"),
+            "${System.getProperty("java.home")}/bin/java",
+            "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+            "-cp", System.getProperty("java.class.path"),
+            "kittiwake.postgres.WorkerProcess", url, schema, "$grace",
         ).redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.DISCARD).start()
 
     val isAlive: Boolean get() = process.isAlive

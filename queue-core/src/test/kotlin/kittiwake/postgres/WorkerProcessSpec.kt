@@ -11,6 +11,7 @@ import kittiwake.job.Ending
 import kittiwake.job.JobId
 import kittiwake.job.JobState
 import kittiwake.job.WorkerId
+import kittiwake.job.job
 import kittiwake.testing.TestDatabase
 import kotlin.time.Duration.Companion.ZERO
 import kotlin.time.Duration.Companion.seconds
@@ -91,6 +92,6 @@ class WorkerProcessSpec :
 private const val SIGTERM_EXIT = 143
 
 private suspend fun Kittiwake.limited(script: Script, attempts: Int): JobId {
-    val type = kittiwake.job.job<ScriptArgs>("scripted") { maxAttempts = attempts }
+    val type = job<ScriptArgs>("scripted") { maxAttempts = attempts }
     return submit(type, ScriptArgs(script)).id
 }

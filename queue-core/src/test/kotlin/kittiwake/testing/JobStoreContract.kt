@@ -29,6 +29,7 @@ import kotlin.time.Duration.Companion.hours
 import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.minutes
 import kotlin.time.Duration.Companion.seconds
+import kotlin.time.Instant
 
 /**
  * What every job store must do, by example: include it in a spec of yours, with a function that makes an empty store.
@@ -300,7 +301,7 @@ fun jobStoreContract(newStore: suspend () -> JobStore): TestFactory = funSpec {
         }
         test("a time in the past is now") {
             val store = newStore()
-            val id = store.insertOne(aJob(runAt = kotlin.time.Instant.parse("2020-01-01T00:00:00Z")))
+            val id = store.insertOne(aJob(runAt = Instant.parse("2020-01-01T00:00:00Z")))
             store.oneClaimedBy(aWorkerOf(store)).id shouldBe id
         }
     }

@@ -26,7 +26,9 @@ import kotlin.time.Duration.Companion.minutes
 @Serializable
 data class Args(val n: Int = 0)
 
-/** The engine on virtual time: a store in memory, the test's scheduler as its clock, and a record of what happened when. */
+/**
+ * The engine on virtual time: a store in memory, the test's scheduler as its clock, and a record of what happened when.
+ */
 @OptIn(KittiwakeSpi::class)
 class VirtualWorker(val test: TestScope, wrap: (JobStore) -> JobStore = { it }) {
     val memory = InMemoryJobStore(test.testTimeSource)

@@ -25,10 +25,14 @@ import kittiwake.job.linear
 import kittiwake.job.retry
 import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.CompletableDeferred
+import kotlinx.coroutines.NonCancellable
 import kotlinx.coroutines.awaitCancellation
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.launch
+import kotlinx.coroutines.test.TestScope
+import kotlinx.coroutines.test.runTest
 import kotlinx.coroutines.test.testTimeSource
+import kotlinx.coroutines.withContext
 import kotlinx.coroutines.withTimeout
 import kotlinx.serialization.Serializable
 import kotlin.time.Duration
@@ -57,7 +61,11 @@ class WorkerSpec :
                             }
                         }
                     repeat(10) { enqueue(type, Args(it)) }
-                    val run = run { queue("images") { concurrency = 3 }; jobs(type) }
+                    val run =
+                        run {
+                            queue("images") { concurrency = 3 }
+                            jobs(type)
+                        }
                     delay(10.seconds)
                     most shouldBe 3
                     started shouldContainExactly (0..9).toList()
@@ -77,7 +85,14 @@ class WorkerSpec :
                             }
                         }
                     val ids = List(20) { enqueue(type, Args(it)) }
-                    val run = run { queue("images") { concurrency = 2; prefetch = 5 }; jobs(type) }
+                    val run =
+                        run {
+                            queue("images") {
+                                concurrency = 2
+                                prefetch = 5
+                            }
+                            jobs(type)
+                        }
                     delay(1.seconds)
                     ids.count { stateOf(it) is JobState.Running } shouldBe 7
                     most shouldBe 2
@@ -88,7 +103,12 @@ class WorkerSpec :
             test("starts a job the moment it is enqueued, without waiting for the poll") {
                 virtually {
                     val type = job<Args>("images") { handle { } }
-                    val run = run { queue("images"); jobs(type); pollEvery = 1.hours }
+                    val run =
+                        run {
+                            queue("images")
+                            jobs(type)
+                            pollEvery = 1.hours
+                        }
                     delay(30.seconds)
                     val id = enqueue(type, Args())
                     delay(1.seconds)
@@ -99,7 +119,12 @@ class WorkerSpec :
             test("starts a delayed job when it is due, with polling an hour away") {
                 virtually {
                     val type = job<Args>("images") { handle { } }
-                    val run = run { queue("images"); jobs(type); pollEvery = 1.hours }
+                    val run =
+                        run {
+                            queue("images")
+                            jobs(type)
+                            pollEvery = 1.hours
+                        }
                     delay(1.seconds)
                     val id = enqueue(type, Args()) { delay = 90.seconds }
                     delay(3.minutes)
@@ -129,11 +154,15 @@ class WorkerSpec :
             }
             test("goes on when the store fails for a while") {
                 var failing = true
-                kotlinx.coroutines.test.runTest {
+                runTest {
                     val world = VirtualWorker(this) { store -> FlakyStore(store) { failing } }
                     val type = job<Args>("images") { handle { } }
                     val id = world.enqueue(type, Args())
-                    val run = world.run { queue("images"); jobs(type) }
+                    val run =
+                        world.run {
+                            queue("images")
+                            jobs(type)
+                        }
                     delay(20.seconds)
                     world.stateOf(id) shouldBe JobState.Ready
                     failing = false
@@ -152,7 +181,11 @@ class WorkerSpec :
                             retry = linear(10.seconds)
                             handle { if (attempt < 3) error("not yet") else attempt }
                         }
-                    val run = run { queue("images"); jobs(type) }
+                    val run =
+                        run {
+                            queue("images")
+                            jobs(type)
+                        }
                     val id = enqueue(type, Args())
                     delay(2.minutes)
                     val times = timesOf<JobEvent.Started>(id)
@@ -168,8 +201,16 @@ class WorkerSpec :
             }
             test("a job that always fails is discarded after its attempts, with every error") {
                 virtually {
-                    val type = job<Args>("images") { retry = fixed(1.seconds).limit(4); handle { error("attempt $attempt") } }
-                    val run = run { queue("images"); jobs(type) }
+                    val type =
+                        job<Args>("images") {
+                            retry = fixed(1.seconds).limit(4)
+                            handle { error("attempt $attempt") }
+                        }
+                    val run =
+                        run {
+                            queue("images")
+                            jobs(type)
+                        }
                     val id = enqueue(type, Args())
                     delay(1.minutes)
                     endingOf(id) shouldBe Ending.DISCARDED
@@ -180,9 +221,21 @@ class WorkerSpec :
             }
             test("a policy that throws or says nonsense loses nothing") {
                 virtually {
-                    val throwing = job<Args>("a") { retry = retry { error("policy") }; handle { if (attempt == 1) error("x") } }
-                    val negative = job<Args>("b") { retry = retry { After((-1).seconds) }; handle { if (attempt == 1) error("x") } }
-                    val run = run { queue("a", "b"); jobs(throwing, negative) }
+                    val throwing =
+                        job<Args>("a") {
+                            retry = retry { error("policy") }
+                            handle { if (attempt == 1) error("x") }
+                        }
+                    val negative =
+                        job<Args>("b") {
+                            retry = retry { After((-1).seconds) }
+                            handle { if (attempt == 1) error("x") }
+                        }
+                    val run =
+                        run {
+                            queue("a", "b")
+                            jobs(throwing, negative)
+                        }
                     val ids = listOf(enqueue(throwing, Args()), enqueue(negative, Args()))
                     delay(10.seconds)
                     ids.map { endingOf(it) } shouldContainExactly listOf(Ending.COMPLETED, Ending.COMPLETED)
@@ -191,7 +244,13 @@ class WorkerSpec :
             }
             test("any throwable is a failure of the attempt, also a cancellation that the handler invented") {
                 virtually {
-                    val causes = listOf(NoClassDefFoundError("x"), StackOverflowError(), CancellationException("mine"), Exception())
+                    val causes =
+                        listOf(
+                            NoClassDefFoundError("x"),
+                            StackOverflowError(),
+                            CancellationException("mine"),
+                            Exception(),
+                        )
                     val type =
                         job<Args>("images") {
                             retry = fixed(1.seconds)
@@ -202,7 +261,11 @@ class WorkerSpec :
                             retry = fixed(1.seconds)
                             handle { if (attempt == 1) withTimeout(5) { awaitCancellation() } }
                         }
-                    val run = run { queue("images", "leak"); jobs(type, leaking) }
+                    val run =
+                        run {
+                            queue("images", "leak")
+                            jobs(type, leaking)
+                        }
                     val ids = causes.indices.map { enqueue(type, Args(it)) } + enqueue(leaking, Args())
                     delay(1.minutes)
                     ids.map { endingOf(it) }.toSet() shouldBe setOf(Ending.COMPLETED)
@@ -214,16 +277,34 @@ class WorkerSpec :
                 virtually {
                     val type = job<Args>("images") { handle { throw OutOfMemoryError("in a test") } }
                     val id = enqueue(type, Args())
-                    val built = worker(memory) { queue("images"); jobs(type); timeSource = test.timeSource() }
+                    val built =
+                        worker(memory) {
+                            queue("images")
+                            jobs(type)
+                            timeSource = test.timeSource()
+                        }
                     shouldThrow<OutOfMemoryError> { built.run() }
                     memory.find(id)!!.failures.single().error shouldContain "OutOfMemoryError"
                 }
             }
             test("one failing job stops no other") {
                 virtually {
-                    val good = job<Args>("good") { queue = "q"; handle { delay(100.milliseconds) } }
-                    val bad = job<Args>("bad") { queue = "q"; retry = fixed(ZERO).limit(50); handle { error("always") } }
-                    val run = run { queue("q") { concurrency = 2 }; jobs(good, bad) }
+                    val good =
+                        job<Args>("good") {
+                            queue = "q"
+                            handle { delay(100.milliseconds) }
+                        }
+                    val bad =
+                        job<Args>("bad") {
+                            queue = "q"
+                            retry = fixed(ZERO).limit(50)
+                            handle { error("always") }
+                        }
+                    val run =
+                        run {
+                            queue("q") { concurrency = 2 }
+                            jobs(good, bad)
+                        }
                     enqueue(bad, Args())
                     val ids = List(20) { enqueue(good, Args(it)) }
                     delay(30.seconds)
@@ -233,9 +314,17 @@ class WorkerSpec :
             }
             test("an unknown job is put off, keeps its attempts and stops nothing") {
                 virtually {
-                    val known = job<Args>("known") { queue = "q"; handle { } }
+                    val known =
+                        job<Args>("known") {
+                            queue = "q"
+                            handle { }
+                        }
                     val unknown = job<Args>("unknown") { queue = "q" }
-                    val run = run { queue("q"); jobs(known) }
+                    val run =
+                        run {
+                            queue("q")
+                            jobs(known)
+                        }
                     val stranger = enqueue(unknown, Args())
                     val id = enqueue(known, Args())
                     delay(10.minutes)
@@ -249,7 +338,11 @@ class WorkerSpec :
                 virtually {
                     val writer = job<Args>("q") { }
                     val reader = job<Other>("q") { handle { } }
-                    val run = run { queue("q"); jobs(reader) }
+                    val run =
+                        run {
+                            queue("q")
+                            jobs(reader)
+                        }
                     val id = enqueue(writer, Args(3))
                     delay(1.seconds)
                     endingOf(id) shouldBe Ending.DISCARDED
@@ -261,8 +354,16 @@ class WorkerSpec :
             }
             test("a result that cannot be stored is a failure of the attempt") {
                 virtually {
-                    val type = job<Args, Double>("q") { retry = fixed(1.seconds).limit(2); handle { Double.NaN } }
-                    val run = run { queue("q"); jobs(type) }
+                    val type =
+                        job<Args, Double>("q") {
+                            retry = fixed(1.seconds).limit(2)
+                            handle { Double.NaN }
+                        }
+                    val run =
+                        run {
+                            queue("q")
+                            jobs(type)
+                        }
                     val id = enqueue(type, Args())
                     delay(10.seconds)
                     endingOf(id) shouldBe Ending.DISCARDED
@@ -273,7 +374,12 @@ class WorkerSpec :
             test("an observer that throws changes nothing") {
                 virtually {
                     val type = job<Args>("q") { handle { } }
-                    val run = run { queue("q"); jobs(type); observe(JobObserver { error("observer") }) }
+                    val run =
+                        run {
+                            queue("q")
+                            jobs(type)
+                            observe(JobObserver { error("observer") })
+                        }
                     val id = enqueue(type, Args())
                     delay(1.seconds)
                     endingOf(id) shouldBe Ending.COMPLETED
@@ -296,7 +402,11 @@ class WorkerSpec :
                                 }
                             }
                         }
-                    val run = run { queue("q"); jobs(type) }
+                    val run =
+                        run {
+                            queue("q")
+                            jobs(type)
+                        }
                     val patient = enqueue(type, Args(0))
                     val unwanted = enqueue(type, Args(1))
                     delay(1.hours)
@@ -309,7 +419,11 @@ class WorkerSpec :
             test("a job ends when its children have ended") {
                 virtually {
                     val type = job<Args>("q") { handle { launch { delay(30.seconds) } } }
-                    val run = run { queue("q"); jobs(type) }
+                    val run =
+                        run {
+                            queue("q")
+                            jobs(type)
+                        }
                     val id = enqueue(type, Args())
                     delay(29.seconds)
                     endingOf(id) shouldBe null
@@ -330,7 +444,11 @@ class WorkerSpec :
                             retry = fixed(1.seconds).limit(1)
                             handle { hang(reason) }
                         }
-                    val run = run { queue("q"); jobs(type) }
+                    val run =
+                        run {
+                            queue("q")
+                            jobs(type)
+                        }
                     val id = enqueue(type, Args())
                     delay(10.seconds)
                     reason.await().shouldBeInstanceOf<Interruption.TimedOut>().timeout shouldBe 5.seconds
@@ -343,7 +461,12 @@ class WorkerSpec :
                 virtually {
                     val reason = CompletableDeferred<Throwable>()
                     val type = job<Args>("q") { handle { hang(reason) } }
-                    val run = run { queue("q"); jobs(type); heartbeatEvery = 5.seconds }
+                    val run =
+                        run {
+                            queue("q")
+                            jobs(type)
+                            heartbeatEvery = 5.seconds
+                        }
                     val id = enqueue(type, Args())
                     delay(1.seconds)
                     memory.cancel(id)
@@ -369,7 +492,11 @@ class WorkerSpec :
                                 }
                             }
                         }
-                    val run = run { queue("q"); jobs(type) }
+                    val run =
+                        run {
+                            queue("q")
+                            jobs(type)
+                        }
                     val id = enqueue(type, Args())
                     delay(1.seconds)
                     memory.rescue(ZERO, 10)
@@ -387,7 +514,12 @@ class WorkerSpec :
             test("lets running jobs finish within the grace, and claims nothing more") {
                 virtually {
                     val type = job<Args>("q") { handle { delay(10.seconds) } }
-                    val run = run { queue("q") { concurrency = 1 }; jobs(type); shutdownGrace = 20.seconds }
+                    val run =
+                        run {
+                            queue("q") { concurrency = 1 }
+                            jobs(type)
+                            shutdownGrace = 20.seconds
+                        }
                     val running = enqueue(type, Args(1))
                     val waiting = enqueue(type, Args(2))
                     delay(1.seconds)
@@ -401,7 +533,12 @@ class WorkerSpec :
                 virtually {
                     val reason = CompletableDeferred<Throwable>()
                     val type = job<Args>("q") { handle { hang(reason) } }
-                    val run = run { queue("q"); jobs(type); shutdownGrace = 3.seconds }
+                    val run =
+                        run {
+                            queue("q")
+                            jobs(type)
+                            shutdownGrace = 3.seconds
+                        }
                     val id = enqueue(type, Args())
                     delay(1.seconds)
                     run.stop()
@@ -417,9 +554,15 @@ class WorkerSpec :
                     val never = CompletableDeferred<Unit>()
                     val type =
                         job<Args>("q") {
-                            handle { kotlinx.coroutines.withContext(kotlinx.coroutines.NonCancellable) { never.await() } }
+                            handle { withContext(NonCancellable) { never.await() } }
                         }
-                    val run = run { queue("q"); jobs(type); shutdownGrace = 1.seconds; cancelGrace = 2.seconds }
+                    val run =
+                        run {
+                            queue("q")
+                            jobs(type)
+                            shutdownGrace = 1.seconds
+                            cancelGrace = 2.seconds
+                        }
                     val id = enqueue(type, Args())
                     delay(1.seconds)
                     run.stop()
@@ -431,7 +574,11 @@ class WorkerSpec :
             test("can be asked of a worker from elsewhere") {
                 virtually {
                     val type = job<Args>("q") { handle { delay(3.seconds) } }
-                    val run = run { queue("q"); jobs(type) }
+                    val run =
+                        run {
+                            queue("q")
+                            jobs(type)
+                        }
                     val id = enqueue(type, Args())
                     delay(1.seconds)
                     memory.stop((stateOf(id) as JobState.Running).worker) shouldBe true
@@ -445,10 +592,19 @@ class WorkerSpec :
                     virtually {
                         val type = job<Args>("q") { handle { delay(20.milliseconds) } }
                         val ids = List(12) { enqueue(type, Args(it)) }
-                        val run = run { queue("q") { concurrency = 2; prefetch = 3 }; jobs(type); shutdownGrace = ZERO }
+                        val run =
+                            run {
+                                queue("q") {
+                                    concurrency = 2
+                                    prefetch = 3
+                                }
+                                jobs(type)
+                                shutdownGrace = ZERO
+                            }
                         delay(moment.milliseconds)
                         run.stop()
-                        ids.map { stateOf(it) }.filterNot { it is JobState.Ended || it == JobState.Ready }.shouldBeEmpty()
+                        val states = ids.map { stateOf(it) }
+                        states.filterNot { it is JobState.Ended || it == JobState.Ready }.shouldBeEmpty()
                         ids.map { memory.find(it)!!.attempts }.filter { it > 1 }.shouldBeEmpty()
                     }
                 }
@@ -457,9 +613,7 @@ class WorkerSpec :
     })
 
 @Serializable
-private data class Other(
-    val path: String,
-)
+private data class Other(val path: String)
 
 private suspend fun JobScope.hang(reason: CompletableDeferred<Throwable>) {
     try {
@@ -470,4 +624,4 @@ private suspend fun JobScope.hang(reason: CompletableDeferred<Throwable>) {
     }
 }
 
-private fun kotlinx.coroutines.test.TestScope.timeSource() = with(testScheduler) { timeSource }
+private fun TestScope.timeSource() = with(testScheduler) { timeSource }

@@ -45,7 +45,7 @@ internal class WorkerLife(
     handlers: Map<String, BoundJob<*, *>>,
     private val telling: Telling,
     private val retentions: Set<Retention>,
-    private val time: TimeSource,
+    private val time: TimeSource.WithComparableMarks,
 ) {
     private val id = WorkerId.random()
     private val running = RunningJobs()
