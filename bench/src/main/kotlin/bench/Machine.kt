@@ -21,16 +21,17 @@ internal class Machine(
         |machine     $processor, $cores cores, $memory, $system
         |JVM         $jvm
         |PostgreSQL  $postgres (${settings.entries.joinToString { "${it.key}=${it.value}" }})
-        |load        $loadAverage before the first run; "others %" says how much of the machine other processes took meanwhile
+        |load        $loadAverage before the first run; "others %" is what other processes took of the machine meanwhile
         """.trimMargin()
 
     companion object {
-        private val SETTINGS = listOf("fsync", "synchronous_commit", "full_page_writes", "shared_buffers", "max_wal_size", "data_checksums")
+        private val SETTINGS = listOf("fsync", "synchronous_commit", "full_page_writes", "data_checksums") +
+            listOf("shared_buffers", "max_wal_size")
 
         fun of(server: Server): Machine = Machine(
             processor = line("/proc/cpuinfo", "model name") ?: System.getProperty("os.arch"),
             cores = Runtime.getRuntime().availableProcessors(),
-            memory = line("/proc/meminfo", "MemTotal")?.let { "${it.substringBefore(' ').toLong() / 1024} MB" } ?: "memory unknown",
+            memory = line("/proc/meminfo", "MemTotal")?.let { "${it.substringBefore(' ').toLong() / 1024} MB" } ?: "?",
             system = "${System.getProperty("os.name")} ${System.getProperty("os.version")}",
             jvm = "${System.getProperty("java.vm.name")} ${System.getProperty("java.runtime.version")}",
             postgres = server.ask("show server_version"),

@@ -8,7 +8,7 @@ import javax.sql.DataSource
 /** What has been used up so far. Two readings make a [Cost]. */
 internal class Reading(val serverCpu: Long?, val clientCpu: Long, val machineCpu: Long?, val wal: Long, val nanos: Long)
 
-/** What a stretch of work took. Times of processors are null where they cannot be known: a server elsewhere, no `/proc`. */
+/** What a stretch of work took. A processor's time is null where it cannot be known: a server elsewhere, no `/proc`. */
 @Serializable
 internal class Cost(val nanos: Long, val serverCpu: Long?, val clientCpu: Long, val machineCpu: Long?, val wal: Long) {
     val seconds: Double get() = nanos / 1e9
@@ -35,7 +35,7 @@ internal class Meter(dataSource: DataSource) : AutoCloseable {
     private val position = connection.prepareStatement("select (pg_current_wal_insert_lsn() - '0/0')::bigint")
     private val postmaster = localPostmaster()
 
-    /** The clock is read last, so that reading the rest is not measured; or by the caller, at the very end of the work. */
+    /** Reads the clock last, so that reading the rest is not measured; or takes what the caller read at the very end. */
     fun read(nanos: Long? = null): Reading = Reading(
         serverCpu(), clientCpu(), machineCpu(), wal(),
         nanos ?: System.nanoTime(),

@@ -17,7 +17,8 @@ internal class Report(private val machine: Machine, private val options: Options
     /** Takes an answer in, and returns it as a table. */
     fun add(question: Question, rows: List<Row>): String {
         answers += Answer(question.name, question.asks, rows)
-        return "${question.name}: ${question.asks}\nEach cell: min / median / max of ${options.runs} runs\n${table(rows)}"
+        val reading = "Each cell: min / median / max of ${options.runs} runs"
+        return "${question.name}: ${question.asks}\n$reading\n${table(rows)}"
     }
 
     /** Writes the file, and says where it is. */
@@ -30,13 +31,14 @@ internal class Report(private val machine: Machine, private val options: Options
     }
 
     /** Rows with the same figures share a table. */
-    private fun table(rows: List<Row>): String = rows.groupBy { it.figures }.entries.joinToString("\n\n") { (figures, group) ->
+    private fun table(rows: List<Row>): String = rows.groupBy { it.figures }.values.joinToString("\n\n") { group ->
+        val figures = group.first().figures
         val cells = listOf(listOf("", "settings") + figures) +
             group.map { row -> listOf(row.what, row.settings) + figures.map(row::spread) }
         val widths = cells.first().indices.map { column -> cells.maxOf { it[column].length } }
         cells.joinToString("\n") { line ->
             line
-                .mapIndexed { column, cell -> if (column < 2) cell.padEnd(widths[column]) else cell.padStart(widths[column]) }
+                .mapIndexed { i, cell -> if (i < 2) cell.padEnd(widths[i]) else cell.padStart(widths[i]) }
                 .joinToString("  ")
                 .trimEnd()
         }
@@ -46,7 +48,12 @@ internal class Report(private val machine: Machine, private val options: Options
     private class Answer(val question: String, val asks: String, val rows: List<Row>)
 
     @Serializable
-    private class Results(val startedAt: String, val machine: Machine, val workerJvm: List<String>, val answers: List<Answer>)
+    private class Results(
+        val startedAt: String,
+        val machine: Machine,
+        val workerJvm: List<String>,
+        val answers: List<Answer>,
+    )
 
     private companion object {
         val JSON = Json { prettyPrint = true }

@@ -84,7 +84,8 @@ internal class Server private constructor(
         }
 
         private const val STATEMENTS = """
-            select string_agg(format('    %9s ms: %8s calls, each %7s ms and %7s ms of planning, %6s rows, %7s B of WAL, %6s pages  %s',
+            select string_agg(format('    %9s ms: %8s calls, each %7s ms and %7s ms of planning, %6s rows, %7s B of WAL, ' ||
+                       '%6s pages  %s',
                        round(total_exec_time + total_plan_time), calls, round(mean_exec_time::numeric, 3),
                        round((total_plan_time / calls)::numeric, 3), rows / calls, round(wal_bytes / calls),
                        (shared_blks_hit + shared_blks_read) / calls, left(regexp_replace(query, '\s+', ' ', 'g'), 70)),

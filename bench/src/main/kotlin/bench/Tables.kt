@@ -27,7 +27,8 @@ internal class Tables(val server: Server, val kittiwake: Kittiwake) : AutoClosea
     /** Throws unless just these jobs wait, of all that were stored in their time. */
     fun checkWaiting(ids: Ids) {
         val waiting = server.ask(
-            "select count(*) from $SCHEMA.job join $SCHEMA.ready on job_id = id where id between ${ids.first} and ${ids.last}",
+            "select count(*) from $SCHEMA.job join $SCHEMA.ready on job_id = id " +
+                "where id between ${ids.first} and ${ids.last}",
         )
         check(waiting.toInt() == ids.count) { "$waiting jobs wait, but ${ids.count} were enqueued" }
     }

@@ -11,16 +11,25 @@ import bench.worker.WorkerSettings
 /** Claim, run and complete, with nothing else going on. */
 internal object Drain : Question {
     override val name = "drain"
-    override val asks = "how fast does one worker process, in a JVM of its own, finish 200,000 waiting no-op jobs of 100 bytes, after " +
-            "300,000 unmeasured ones?"
+    override val asks =
+        "how fast does one worker process, in a JVM of its own, finish 200,000 waiting no-op jobs of 100 bytes, " +
+            "after 300,000 unmeasured ones?"
 
-    private class Way(val settings: String, val concurrency: Int?, val prefetch: Int?)
+    private class Way(val concurrency: Int?, val prefetch: Int?) {
+        val settings = if (concurrency == null &&
+            prefetch == null
+        ) {
+            "default (8, 0 ahead)"
+        } else {
+            "$concurrency, $prefetch ahead"
+        }
+    }
 
     override fun answer(bench: Bench): List<Row> {
         val options = bench.options
         val ways =
             if (options.concurrency != null || options.prefetch != null) {
-                listOf(Way("concurrency ${options.concurrency ?: 8}, prefetch ${options.prefetch ?: 0}", options.concurrency, options.prefetch))
+                listOf(Way(options.concurrency ?: 8, options.prefetch ?: 0))
             } else {
                 listOf(DEFAULT, TUNED)
             }
@@ -52,6 +61,6 @@ internal object Drain : Question {
      * took almost half of the client's time over the next 600,000.
      */
     private const val WARM_UP = 300_000
-    private val DEFAULT = Way("default (concurrency 8, prefetch 0)", null, null)
-    private val TUNED = Way("tuned (concurrency 64, prefetch 2000)", concurrency = 64, prefetch = 2_000)
+    private val DEFAULT = Way(null, null)
+    private val TUNED = Way(concurrency = 64, prefetch = 2_000)
 }

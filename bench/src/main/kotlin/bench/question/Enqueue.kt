@@ -21,7 +21,8 @@ import java.util.concurrent.Executors
 /** What an application pays for a job, in its own transactions. */
 internal object Enqueue : Question {
     override val name = "enqueue"
-    override val asks = "how many jobs of 100 bytes can be committed a second: one by one, and a thousand a transaction?"
+    override val asks =
+        "how many jobs of 100 bytes can be committed a second, one by one and a thousand a transaction?"
 
     private val type = noop(archive = true)
 
@@ -45,10 +46,11 @@ internal object Enqueue : Question {
     } + Way("JDBC, 1,000 a transaction", 1, 200_000, produce = ::inBulk)
 
     override fun answer(bench: Bench): List<Row> = WAYS.mapNotNull { way ->
-        val settings = "${way.producers} producers, ${if (way.hasSleeper) "a worker asleep, then at work" else "no worker"}"
+        val worker = if (way.hasSleeper) "a worker asleep, then at work" else "no worker"
+        val settings = "producers ${way.producers}, $worker"
         if (!bench.options.wants("${way.what}, $settings")) return@mapNotNull null
         bench.row(way.what, settings) { tables ->
-            if (way.hasSleeper) withWorker(bench, tables, way) else measure(bench, tables, way) { tables.checkWaiting(it) }
+            if (way.hasSleeper) withWorker(bench, tables, way) else measure(bench, tables, way, tables::checkWaiting)
         }
     }
 
@@ -87,8 +89,8 @@ internal object Enqueue : Question {
             connections.forEach { it.close() }
             threads.shutdown()
             val millis = produced.flatMap { it.millis }.sorted()
-            return mapOf("jobs/s" to count / cost.seconds, "p50 ms" to millis.percentile(.5), "p99 ms" to millis.percentile(.99)) +
-                cost.perJob(count)
+            val times = mapOf("p50 ms" to millis.percentile(.5), "p99 ms" to millis.percentile(.99))
+            return mapOf("jobs/s" to count / cost.seconds) + times + cost.perJob(count)
         }
     }
 
@@ -97,9 +99,10 @@ internal object Enqueue : Question {
 
     private val Way.warmUp: Int get() = producers * 5_000
 
-    private fun oneByOne(tables: Tables, connection: Connection, numbers: IntRange): Produced = timed(numbers) { number ->
-        tables.kittiwake.enqueue(connection, type, NoopArgs(number)).also { connection.commit() }.let(::listOf)
-    }
+    private fun oneByOne(tables: Tables, connection: Connection, numbers: IntRange): Produced =
+        timed(numbers) { number ->
+            tables.kittiwake.enqueue(connection, type, NoopArgs(number)).also { connection.commit() }.let(::listOf)
+        }
 
     private fun submitted(tables: Tables, connection: Connection, numbers: IntRange): Produced {
         check(!connection.isClosed)
@@ -108,7 +111,8 @@ internal object Enqueue : Question {
 
     private fun inBulk(tables: Tables, connection: Connection, numbers: IntRange): Produced =
         timed(numbers step 1_000) { first ->
-            tables.kittiwake.enqueueAll(connection, type, (first until first + 1_000).map(::NoopArgs)).also { connection.commit() }
+            val args = (first until first + 1_000).map(::NoopArgs)
+            tables.kittiwake.enqueueAll(connection, type, args).also { connection.commit() }
         }
 
     private inline fun timed(steps: Iterable<Int>, step: (Int) -> List<JobRef<*>>): Produced {

@@ -23,8 +23,9 @@ import kotlin.time.Duration.Companion.milliseconds
 internal object Latency : Question {
     override val name = "latency"
     override val asks =
-        "how long from the return of the commit to the start of the handler, in an idle worker of another process that polls once " +
-            "a minute, one job each 50 ms, 300 jobs after 100 unmeasured ones? And how late are delayed jobs?"
+        "how long from the return of the commit to the start of the handler, in an idle worker of another process " +
+            "that polls once a minute, one job each 50 ms, 300 jobs after 100 unmeasured ones? " +
+            "And how late are delayed jobs?"
 
     private const val WARM_UP = 100
     private const val MEASURED = 300
@@ -33,12 +34,18 @@ internal object Latency : Question {
     private val type = noop(archive = true)
 
     override fun answer(bench: Bench): List<Row> = listOf(
-        "commit to start, JDBC" to ::throughJdbc,
-        "commit to start, submit" to ::throughSubmit,
-        "lateness of delayed jobs" to ::delayed,
-    ).filter { (what, _) -> bench.options.wants(what) }.map { (what, enqueue) ->
-        bench.row(what, "default, pollEvery 60s") { tables -> measure(bench, tables, enqueue) }
+        Way("commit to start, JDBC", enqueue = ::throughJdbc),
+        Way("commit to start, submit", enqueue = ::throughSubmit),
+        Way("lateness of delayed jobs", isDelayed = true, enqueue = ::delayed),
+    ).filter { bench.options.wants(it.what) }.map { way ->
+        bench.row(way.what, "default, pollEvery 60s") { tables -> measure(bench, tables, way) }
     }
+
+    private class Way(
+        val what: String,
+        val isDelayed: Boolean = false,
+        val enqueue: (Tables, Connection) -> EnqueueOne,
+    )
 
     /** Enqueues a job, commits, and returns the clock right after. */
     private fun interface EnqueueOne {
@@ -59,16 +66,17 @@ internal object Latency : Question {
         }
     }
 
-    /** Due one after the other as well, but in another order than they were enqueued in, from half a second to three later. */
+    /** Due in another order than they were enqueued in, from half a second to three later. */
     private fun delayed(tables: Tables, connection: Connection): EnqueueOne {
         check(!connection.isClosed)
         return EnqueueOne { number ->
-            runBlocking { tables.kittiwake.submit(type, NoopArgs(number)) { delay = (500 + number * 997 % 2_500).milliseconds } }
+            val wait = (500 + number * 997 % 2_500).milliseconds
+            runBlocking { tables.kittiwake.submit(type, NoopArgs(number)) { delay = wait } }
             System.nanoTime()
         }
     }
 
-    private fun measure(bench: Bench, tables: Tables, enqueue: (Tables, Connection) -> EnqueueOne): Map<String, Double?> {
+    private fun measure(bench: Bench, tables: Tables, way: Way): Map<String, Double?> {
         val settings = WorkerSettings(bench.server.url, archive = true, pollEveryMillis = POLL_EVERY_MILLIS)
         WorkerProcess.start(settings, bench.options).use { worker ->
             worker.attend(WARM_UP + MEASURED, bench.server)
@@ -76,13 +84,13 @@ internal object Latency : Question {
             bench.server.dataSource.connection.use { connection ->
                 connection.autoCommit = false
                 Meter(bench.server.dataSource).use { meter ->
-                    val one = enqueue(tables, connection)
+                    val one = way.enqueue(tables, connection)
                     every50Millis(0 until WARM_UP, one)
                     val start = meter.read()
                     val committed = every50Millis(WARM_UP until WARM_UP + MEASURED, one)
                     val attended = worker.finish()
                     val cost = meter.between(start, meter.read())
-                    val waits = if (enqueue == ::delayed) lateness(bench, attended) else waits(attended, committed)
+                    val waits = if (way.isDelayed) lateness(bench, attended) else waits(attended, committed)
                     return figures(waits.sorted(), cost)
                 }
             }
@@ -98,7 +106,7 @@ internal object Latency : Question {
         }
     }
 
-    /** A handler may start before its enqueuer's commit has returned: then the wait is below zero, and counts as it is. */
+    /** A handler may start before its enqueuer's commit has returned: such a wait is below zero, and counts as it is. */
     private fun waits(attended: Reply.Attended, committed: List<Long>): List<Double> =
         attended.startedAt.drop(WARM_UP).zip(committed) { started, after -> (started - after) / 1e6 }
 
@@ -120,7 +128,8 @@ internal object Latency : Question {
     }
 
     private const val DUE_TIMES = """
-        select string_agg((extract(epoch from run_at) * 1000000)::bigint::text, ',' order by (args::json ->> 'number')::int)
+        select string_agg((extract(epoch from run_at) * 1000000)::bigint::text, ','
+                          order by (args::json ->> 'number')::int)
         from $SCHEMA.archive
         where ending = 'completed'
     """

@@ -43,7 +43,7 @@ internal sealed interface Reply {
     @Serializable
     data object Attending : Reply
 
-    /** By the number in the args: the clock that all processes of a machine share, and the time of day in microseconds. */
+    /** By the number in the args: the clock that all processes of a machine share, and the time of day in µs. */
     @Serializable
     class Attended(val startedAt: List<Long>, val startedAtMicros: List<Long>) : Reply
 }
