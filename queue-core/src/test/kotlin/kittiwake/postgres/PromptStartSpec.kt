@@ -79,7 +79,7 @@ class PromptStartSpec :
                 handle(type) { }
                 pollEvery = 10.minutes
             }) {
-                for (killed in listOf("'kittiwake listener'", "'kittiwake sleepers'", KILLED_TOGETHER, KILLED_TOGETHER)) {
+                for (killed in listOf("'kittiwake listener'", "'kittiwake sleepers'", BOTH, BOTH)) {
                     events.awaitOf<JobEvent.Completed>(elsewhere.submit(type, Nothing()).id, within = 20.seconds)
                     TestDatabase.query(
                         "select pg_terminate_backend(pid) from pg_stat_activity where application_name in ($killed)",
@@ -126,7 +126,7 @@ class PromptStartSpec :
         }
     })
 
-private const val KILLED_TOGETHER = "'kittiwake listener', 'kittiwake sleepers'"
+private const val BOTH = "'kittiwake listener', 'kittiwake sleepers'"
 
 private infix fun Duration.shouldBeAtLeast(least: Duration) {
     least shouldBeLessThan this
