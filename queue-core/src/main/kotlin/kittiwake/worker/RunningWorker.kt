@@ -9,18 +9,20 @@ import kotlinx.coroutines.SupervisorJob
 import kotlinx.coroutines.launch
 import org.slf4j.LoggerFactory
 import java.util.concurrent.CompletableFuture
-import java.util.concurrent.CompletionException
 
 /** A worker at work in the background. Close it to drain it. */
 public class RunningWorker internal constructor(worker: Worker, dispatcher: CoroutineDispatcher) : AutoCloseable {
     private val scope = CoroutineScope(dispatcher + SupervisorJob() + CoroutineExceptionHandler { _, _ -> })
-    private val ended = CompletableFuture<Void>()
+    private val stopped = CompletableFuture<Void>()
     private val run = scope.launch { worker.run() }
+
+    @Volatile
+    private var failure: Throwable? = null
 
     init {
         run.invokeOnCompletion { cause ->
-            val isStop = cause == null || cause is CancellationException
-            if (isStop) ended.complete(null) else ended.completeExceptionally(cause)
+            failure = cause?.takeUnless { it is CancellationException }
+            stopped.complete(null)
         }
     }
 
@@ -30,7 +32,7 @@ public class RunningWorker internal constructor(worker: Worker, dispatcher: Coro
     /** Tells it to stop and returns at once; the future ends when it has drained. Calling it again is harmless. */
     public fun stopAsync(): CompletableFuture<Void> {
         run.cancel()
-        return ended.exceptionally { null }
+        return stopped
     }
 
     /**
@@ -46,11 +48,8 @@ public class RunningWorker internal constructor(worker: Worker, dispatcher: Coro
 
     /** Blocks until it has stopped, whoever stopped it. It throws what ended the worker when that was no stop. */
     public fun await() {
-        try {
-            ended.join()
-        } catch (e: CompletionException) {
-            throw e.cause ?: e
-        }
+        stopped.join()
+        failure?.let { throw it }
     }
 
     private companion object {
