@@ -10,7 +10,7 @@ test: ## passes all tests, as CI does
 	mvn -B verify
 
 spec: ## one spec: make spec in=queue-core named=JobRunnerSpec
-	mvn -B -pl $(in) -am -Dtest=$(named) -Dsurefire.failIfNoSpecifiedTests=false test
+	mvn -B -pl $(in) -am -Dtest=$(named) -DfailIfNoTests=false -Dsurefire.failIfNoSpecifiedTests=false test
 
 lint: ## says what ktlint thinks
 	mvn -q -B spotless:check
@@ -19,7 +19,7 @@ format: ## lets ktlint mend what it can
 	mvn -q -B spotless:apply
 
 api-dump: ## writes the public API to */api/*.api
-	mvn -q -B -Dtest=PublicApiSpec -Dsurefire.failIfNoSpecifiedTests=false -Dkittiwake.api.write=true test
+	mvn -q -B -Dtest=PublicApiSpec -DfailIfNoTests=false -Dsurefire.failIfNoSpecifiedTests=false -Dkittiwake.api.write=true test
 
 bench: ## the first figures: drain, enqueue, latency
 	mvn -q -B compile exec:exec@bench -pl bench -am

@@ -11,9 +11,9 @@ public sealed class KittiwakeException(message: String, cause: Throwable? = null
 
 /**
  * An enqueue needed an open, writable transaction of the right database and did not find one. Nothing was sent to the
- * server.
+ * server, or the [cause] is what the server said.
  */
-public class NoTransactionException(message: String) : KittiwakeException(message)
+public class NoTransactionException(message: String, cause: Throwable? = null) : KittiwakeException(message, cause)
 
 /** Stored text is not what the codec of the job understands. The job is kept, its text unchanged. */
 public class ArgsDecodingException(message: String, cause: Throwable?) : KittiwakeException(message, cause)

@@ -61,6 +61,8 @@ public fun <A : Any> JobType<A, *>.newJob(args: A, configure: EnqueueOptions.() 
             type.args.encode(args).also(::checkArgs)
         } catch (e: IllegalArgumentException) {
             throw IllegalArgumentException("The args of job \"$name\" cannot be stored: ${e.message}", e)
+        } catch (e: StackOverflowError) {
+            throw IllegalArgumentException("The args of job \"$name\" cannot be stored: they nest too deep", e)
         }
     val key =
         options.uniqueKey ?: try {
@@ -74,19 +76,27 @@ public fun <A : Any> JobType<A, *>.newJob(args: A, configure: EnqueueOptions.() 
         rule((options.priority ?: 0) in PRIORITIES) {
             "priority must be between ${PRIORITIES.first} and ${PRIORITIES.last}, but was ${options.priority}"
         }
-        rule(options.delay == null || options.runAt == null) { "delay (${options.delay}) and runAt (${options.runAt}) exclude each other" }
-        options.delay?.let { rule(!it.isNegative() && it <= FAR) { "delay must be between zero and ten years, but was $it" } }
+        rule(options.delay == null || options.runAt == null) {
+            "delay (${options.delay}) and runAt (${options.runAt}) exclude each other"
+        }
+        options.delay?.let {
+            rule(!it.isNegative() && it <= FAR) { "delay must be between zero and ten years, but was $it" }
+        }
         for ((option, time) in listOf("runAt" to options.runAt, "expectedAt" to options.expectedAt)) {
-            rule(time == null || time - Clock.System.now() in -CENTURY..FAR) { "$option must be within the next ten years, but was $time" }
+            rule(time == null || time - Clock.System.now() in -CENTURY..FAR) {
+                "$option must be within the next ten years, but was $time"
+            }
         }
-        rule(key == null || key.isNotEmpty() && key.encodeToByteArray().size <= MAX_KEY_BYTES) {
-            "the unique key must have 1 to $MAX_KEY_BYTES bytes, but has ${key?.encodeToByteArray()?.size}: \"${key?.take(40)}\""
+        rule(key == null || key.encodeToByteArray().size in 1..MAX_KEY_BYTES) {
+            "the unique key must have 1 to $MAX_KEY_BYTES bytes, " +
+                "but has ${key?.encodeToByteArray()?.size}: \"${key?.take(40)}\""
         }
-        key?.let { k -> unstorable(k)?.let { rule(false) { "the unique key contains $it, which PostgreSQL cannot store" } } }
+        key?.let(::unstorable)?.let { rule(false) { "the unique key contains $it, which PostgreSQL cannot store" } }
         checkMetadata(options.metadata)
     }
     return NewJob(
-        name, queue, options.priority ?: priority, encoded, maxAttempts, options.delay, options.runAt, options.expectedAt, key,
+        name, queue, options.priority ?: priority, encoded, maxAttempts,
+        options.delay, options.runAt, options.expectedAt, key,
         options.parent ?: CurrentJob.idOrNull()?.let(::JobId),
         options.metadata.takeIf { it.isNotEmpty() }?.let { Json.encodeToString(it) },
         retention,
@@ -97,7 +107,8 @@ private fun Problems.checkMetadata(metadata: Map<String, String>) {
     val size = metadata.entries.sumOf { it.key.length + it.value.length }
     rule(size <= MAX_METADATA) { "metadata may have $MAX_METADATA characters in all, but has $size" }
     for ((key, value) in metadata) {
-        (unstorable(key) ?: unstorable(value))?.let { rule(false) { "metadata \"$key\" contains $it, which PostgreSQL cannot store" } }
+        val unstorable = unstorable(key) ?: unstorable(value)
+        rule(unstorable == null) { "metadata \"$key\" contains $unstorable, which PostgreSQL cannot store" }
     }
 }
 

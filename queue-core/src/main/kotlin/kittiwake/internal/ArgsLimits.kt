@@ -1,5 +1,6 @@
 package kittiwake.internal
 
+import kotlinx.serialization.SerializationException
 import kotlinx.serialization.json.Json
 import kotlinx.serialization.json.JsonArray
 import kotlinx.serialization.json.JsonElement
@@ -12,7 +13,8 @@ internal const val MAX_ARGS_DEPTH = 64
 /** Refuses text that a row should not or cannot hold, before anything is sent to the server. */
 internal fun checkArgs(text: String) {
     require(text.length <= MAX_ARGS_CHARACTERS) {
-        "they take ${text.length} characters, more than the limit of $MAX_ARGS_CHARACTERS. Store the data elsewhere and pass a reference"
+        "they take ${text.length} characters, more than the limit of $MAX_ARGS_CHARACTERS. " +
+            "Store the data elsewhere and pass a reference"
     }
     val depth = depth(text)
     require(depth <= MAX_ARGS_DEPTH) { "they nest $depth levels deep, more than the limit of $MAX_ARGS_DEPTH" }
@@ -37,22 +39,26 @@ private fun depth(text: String): Int {
 }
 
 private fun throwWithPath(text: String) {
-    val (path, what) = pathToUnstorable(Json.parseToJsonElement(text), "$") ?: return
+    val found =
+        try {
+            pathTo(Json.parseToJsonElement(text)) { unstorable(it.content) }
+        } catch (_: SerializationException) {
+            null
+        }
+    val (path, what) = found ?: unstorable(text)?.let { "the text" to it } ?: return
     throw IllegalArgumentException("$path contains $what, which PostgreSQL cannot store")
 }
 
-private fun pathToUnstorable(element: JsonElement, path: String): Pair<String, String>? = when (element) {
-    is JsonPrimitive -> {
-        unstorable(element.content)?.let { path to it }
-    }
-
-    is JsonArray -> {
-        element.withIndex().firstNotNullOfOrNull { (i, child) -> pathToUnstorable(child, "$path[$i]") }
-    }
-
-    is JsonObject -> {
+/** The path to the first key or value of [element] that [problem] has something to say about, and what it says. */
+internal fun pathTo(
+    element: JsonElement,
+    path: String = "$",
+    problem: (JsonPrimitive) -> String?,
+): Pair<String, String>? = when (element) {
+    is JsonPrimitive -> problem(element)?.let { path to it }
+    is JsonArray -> element.withIndex().firstNotNullOfOrNull { (i, child) -> pathTo(child, "$path[$i]", problem) }
+    is JsonObject ->
         element.entries.firstNotNullOfOrNull { (key, child) ->
-            unstorable(key)?.let { "a key of $path" to it } ?: pathToUnstorable(child, "$path.$key")
+            problem(JsonPrimitive(key))?.let { "a key of $path" to it } ?: pathTo(child, "$path.$key", problem)
         }
-    }
 }

@@ -8,25 +8,26 @@ import kotlin.coroutines.CoroutineContext
 /** Follows a handler over its threads: tells log lines whose they are, and enqueues who their parent is. */
 internal class CurrentJob(private val id: Long, private val name: String) :
     AbstractCoroutineContextElement(Key),
-    ThreadContextElement<Long?> {
-    override fun updateThreadContext(context: CoroutineContext): Long? {
-        val before = running.get()
-        running.set(id)
-        MDC.put("job.id", id.toString())
-        MDC.put("job.name", name)
-        return before
-    }
+    ThreadContextElement<CurrentJob?> {
+    override fun updateThreadContext(context: CoroutineContext): CurrentJob? = running.get().also { enter() }
 
-    override fun restoreThreadContext(context: CoroutineContext, oldState: Long?) {
+    override fun restoreThreadContext(context: CoroutineContext, oldState: CurrentJob?) {
+        if (oldState != null) return oldState.enter()
+        running.remove()
         MDC.remove("job.id")
         MDC.remove("job.name")
-        if (oldState == null) running.remove() else running.set(oldState)
+    }
+
+    private fun enter() {
+        running.set(this)
+        MDC.put("job.id", id.toString())
+        MDC.put("job.name", name)
     }
 
     companion object Key : CoroutineContext.Key<CurrentJob> {
-        private val running = ThreadLocal<Long?>()
+        private val running = ThreadLocal<CurrentJob?>()
 
         /** The job whose handler runs on this thread, or null. */
-        fun idOrNull(): Long? = running.get()
+        fun idOrNull(): Long? = running.get()?.id
     }
 }

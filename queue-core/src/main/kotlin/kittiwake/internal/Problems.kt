@@ -22,10 +22,8 @@ internal class Problems {
 
     fun throwIfAny(subject: String) {
         require(found.isEmpty()) {
-            found.joinToString("\n  - ", prefix = "$subject is not configured correctly:\n  - ") {
-                it
-                    .replace("\n", "\n    ")
-            }
+            val problems = found.joinToString("") { "\n  - " + it.replace("\n", "\n    ") }
+            "$subject is not configured correctly:$problems"
         }
     }
 }

@@ -15,16 +15,21 @@ internal fun unstorable(text: String): String? {
     return null
 }
 
-/** [text] as PostgreSQL can store it: forbidden characters replaced, and no longer than [limit] characters. */
-internal fun storable(text: String, limit: Int): String {
-    val cut = if (text.length <= limit) text else text.take(limit) + "… (${text.length - limit} more characters)"
+/**
+ * [text] as PostgreSQL can store it: forbidden characters replaced, and cut to [limit] characters with a note of how
+ * many more of [length] there were.
+ */
+internal fun storable(text: String, limit: Int, length: Long = text.length.toLong()): String {
+    val cut = if (length <= limit) text else text.take(limit) + "… (${length - limit} more characters)"
     if (unstorable(cut) == null) return cut
     return buildString(cut.length) {
         cut.forEachIndexed { i, c ->
-            val paired =
-                c.isHighSurrogate() && cut.getOrNull(i + 1)?.isLowSurrogate() == true ||
-                    c.isLowSurrogate() && cut.getOrNull(i - 1)?.isHighSurrogate() == true
-            append(if (c == '\u0000' || c.isSurrogate() && !paired) '\uFFFD' else c)
+            val isPaired =
+                when {
+                    c.isHighSurrogate() -> cut.getOrNull(i + 1)?.isLowSurrogate() == true
+                    else -> cut.getOrNull(i - 1)?.isHighSurrogate() == true
+                }
+            append(if (c == '\u0000' || (c.isSurrogate() && !isPaired)) '\uFFFD' else c)
         }
     }
 }

@@ -69,8 +69,10 @@ private fun checkName(what: String, value: String, maxLength: Int) {
     require(value.isNotBlank() && value.length <= maxLength) {
         "$what have 1 to $maxLength characters, not all of them spaces, but one had ${value.length}: \"$shown\""
     }
-    require(value.none(Char::isISOControl) && unstorable(value) == null) {
-        val bad = value.first { it.isISOControl() || it.isSurrogate() }
-        "$what have no control characters, but one has U+%04X at ${value.indexOf(bad)}".format(bad.code)
+    val control = value.indexOfFirst(Char::isISOControl)
+    require(control < 0) {
+        "$what have no control characters, but one has U+%04X at $control".format(value[control].code)
     }
+    val unstorable = unstorable(value)
+    require(unstorable == null) { "$what are text, but one contains $unstorable" }
 }

@@ -8,8 +8,12 @@ import kotlin.time.Duration
  *
  * ```
  * handle { args ->
- *     try { upload(args) } catch (e: Interruption) { if (e is Interruption.CancelledByUser) removeLeftovers(args);
- * throw e }
+ *     try {
+ *         upload(args)
+ *     } catch (e: Interruption) {
+ *         if (e is Interruption.CancelledByUser) removeLeftovers(args)
+ *         throw e
+ *     }
  * }
  * ```
  */

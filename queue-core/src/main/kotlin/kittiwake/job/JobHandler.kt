@@ -9,6 +9,10 @@ import kotlinx.coroutines.runInterruptible
 public fun interface JobHandler<A, R> {
     /** Works one job. What it throws is the failure of the attempt. */
     public suspend fun JobScope.work(args: A): Outcome<R>
+
+    /** How many connections of the application's pool it holds while it works. */
+    @KittiwakeSpi
+    public val connections: Int get() = 0
 }
 
 /** The forms a handler can take, wherever it is bound: in the job's declaration or in a worker. */

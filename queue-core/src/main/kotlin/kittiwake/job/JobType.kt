@@ -47,8 +47,7 @@ public class JobType<A : Any, R> internal constructor(
  * }
  * ```
  * [name] is the job's identity in the database for as long as rows live, and its queue unless `queue` says otherwise:
- * never a class name.
- * Everything wrong in the declaration is reported at once, as an [IllegalArgumentException].
+ * never a class name. Everything wrong in the declaration is reported at once, as an [IllegalArgumentException].
  */
 public inline fun <reified A : Any> job(
     name: String,

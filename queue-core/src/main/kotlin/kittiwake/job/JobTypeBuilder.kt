@@ -31,7 +31,7 @@ public class JobTypeBuilder<A : Any, R> @PublishedApi internal constructor(
     public var timeout: Duration = Duration.INFINITE
 
     private var uniqueKey: ((A) -> Any?)? = null
-    private var retention: Retention? = null
+    private var retention: (() -> Retention)? = null
     private val resultCodec by lazy(result)
     private val handlers = mutableListOf<JobHandler<A, R>>()
 
@@ -48,7 +48,7 @@ public class JobTypeBuilder<A : Any, R> @PublishedApi internal constructor(
 
     /** How long ended jobs of this type stay in the archive. Default: what the database's configuration says. */
     public fun retain(completed: Duration = Retention.Default.completed, failed: Duration = Retention.Default.failed) {
-        retention = Retention(completed, failed)
+        retention = { Retention(completed, failed) }
     }
 
     @KittiwakeSpi
@@ -64,12 +64,16 @@ public class JobTypeBuilder<A : Any, R> @PublishedApi internal constructor(
         var type: JobType<A, R>? = null
         checkConfig("Job \"$name\"") {
             val jobName = valid { JobName(name) }
-            val queueName = valid { QueueName(queue) }
+            // The queue is the name unless it was said: one mistake, one complaint.
+            val queueName = if (jobName == null && queue == name) null else valid { QueueName(queue) }
+            val kept = retention?.let { valid(construct = it) }
             val argsCodec = valid("args: ") { args() }
             val results = valid("result: ") { resultCodec }
             val attempts = maxAttempts ?: retry.maxAttempts ?: DEFAULT_ATTEMPTS
             val ownLimit = retry.maxAttempts
-            rule(priority in PRIORITIES) { "priority must be between ${PRIORITIES.first} and ${PRIORITIES.last}, but was $priority" }
+            rule(priority in PRIORITIES) {
+                "priority must be between ${PRIORITIES.first} and ${PRIORITIES.last}, but was $priority"
+            }
             rule(attempts in 1..MAX_ATTEMPTS) { "maxAttempts must be between 1 and $MAX_ATTEMPTS, but was $attempts" }
             rule(maxAttempts == null || ownLimit == null || maxAttempts == ownLimit) {
                 "maxAttempts ($maxAttempts) and the policy's limit ($ownLimit) say different things: say it once"
@@ -81,7 +85,7 @@ public class JobTypeBuilder<A : Any, R> @PublishedApi internal constructor(
             if (jobName != null && queueName != null && argsCodec != null && results != null) {
                 type =
                     JobType(
-                        jobName, queueName, priority, attempts, timeout, retry, retention, argsCodec, results,
+                        jobName, queueName, priority, attempts, timeout, retry, kept, argsCodec, results,
                         uniqueKey?.let { key -> { args -> key(args)?.toString() } }, handlers.singleOrNull(),
                     )
             }

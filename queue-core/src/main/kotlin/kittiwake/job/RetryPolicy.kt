@@ -1,5 +1,6 @@
 package kittiwake.job
 
+import kittiwake.internal.CENTURY
 import kotlin.math.pow
 import kotlin.random.Random
 import kotlin.reflect.KClass
@@ -59,7 +60,8 @@ public fun fixed(delay: Duration): RetryPolicy {
 /** [step] after the first failure, twice that after the second, and so on, [max] at most. */
 public fun linear(step: Duration, max: Duration = Duration.INFINITE): RetryPolicy {
     requireDelay("linear", step)
-    return RetryPolicy { After((step * it.attempt).coerceAtMost(max)) }
+    require(max >= step) { "linear: max ($max) must not be shorter than step ($step)" }
+    return RetryPolicy { After((step * it.attempt).coerceAtMost(minOf(max, CENTURY))) }
 }
 
 /** [base] after the first failure, [factor] times longer after each further one, [max] at most. */
@@ -67,8 +69,11 @@ public fun exponential(base: Duration, max: Duration = 24.hours, factor: Double 
     requireDelay("exponential", base)
     require(factor >= 1.0) { "exponential: factor must be at least 1.0, but was $factor" }
     require(max >= base) { "exponential: max ($max) must not be shorter than base ($base)" }
-    // Past 2^60 the product is beyond any max, and a double of it is no number.
-    return RetryPolicy { After((base * factor.pow((it.attempt - 1).coerceAtMost(60))).coerceAtMost(max)) }
+    // A huge factor grows to infinity, of which zero times is no number.
+    return RetryPolicy {
+        val growth = factor.pow(it.attempt - 1).coerceAtMost(Double.MAX_VALUE)
+        After((base * growth).coerceAtMost(minOf(max, CENTURY)))
+    }
 }
 
 /** No second try: every failure ends the job. */
@@ -106,10 +111,7 @@ public inline fun <reified E : Throwable> RetryPolicy.onlyFor(): RetryPolicy = o
 
 /** Gives up at once on causes that are none of [types]. */
 public fun RetryPolicy.onlyFor(vararg types: KClass<out Throwable>): RetryPolicy = changing { failure, decision ->
-    if (types.any {
-            it.isInstance(failure.cause)
-        }
-    ) {
+    if (types.any { it.isInstance(failure.cause) }) {
         decision
     } else {
         GiveUp("${failure.cause::class.simpleName} is not retried")
@@ -121,10 +123,7 @@ public inline fun <reified E : Throwable> RetryPolicy.except(): RetryPolicy = ex
 
 /** Gives up at once on causes that are one of [types]. */
 public fun RetryPolicy.except(vararg types: KClass<out Throwable>): RetryPolicy = changing { failure, decision ->
-    if (types.none {
-            it.isInstance(failure.cause)
-        }
-    ) {
+    if (types.none { it.isInstance(failure.cause) }) {
         decision
     } else {
         GiveUp("${failure.cause::class.simpleName} is not retried")
@@ -138,35 +137,49 @@ public fun RetryPolicy.except(vararg types: KClass<out Throwable>): RetryPolicy 
 public infix fun RetryPolicy.then(next: RetryPolicy): RetryPolicy {
     val first =
         requireNotNull(maxAttempts) { "then: the first policy needs a limit(n), or the second would never be reached" }
-    val delays = if (this is Limited) policy else this
-    return object : RetryPolicy {
-        override val maxAttempts = next.maxAttempts?.let { first + it }
-
-        override fun decide(failure: Failure) = if (failure.attempt <=
-            first
-        ) {
-            delays.decide(failure)
-        } else {
-            next.decide(Failure(failure.cause, failure.attempt - first))
-        }
-    }
+    return Staged(this, first, next)
 }
 
 internal const val MAX_ATTEMPTS = 32_000
 
-private class Limited(val policy: RetryPolicy, override val maxAttempts: Int) : RetryPolicy {
+/** A policy that can be had without the limit at its end: where [then] goes on, there is nothing to give up. */
+private interface Endable : RetryPolicy {
+    val endless: RetryPolicy
+}
+
+private val RetryPolicy.endless: RetryPolicy get() = (this as? Endable)?.endless ?: this
+
+private class Limited(val policy: RetryPolicy, limit: Int) : Endable {
+    override val maxAttempts = minOf(limit, policy.maxAttempts ?: limit)
+
+    override val endless get() = policy.endless
+
     override fun decide(failure: Failure) =
         if (failure.attempt < maxAttempts) policy.decide(failure) else GiveUp("it was tried $maxAttempts times")
 }
 
-private fun RetryPolicy.changing(change: (Failure, RetryDecision) -> RetryDecision): RetryPolicy {
-    val inner = this
-    return object : RetryPolicy {
-        override val maxAttempts get() = inner.maxAttempts
+private class Staged(private val stage: RetryPolicy, private val attempts: Int, private val next: RetryPolicy) :
+    Endable {
+    override val maxAttempts = next.maxAttempts?.let { attempts + it }
 
-        override fun decide(failure: Failure) = change(failure, inner.decide(failure))
+    override val endless get() = Staged(stage, attempts, next.endless)
+
+    override fun decide(failure: Failure) = if (failure.attempt <= attempts) {
+        stage.endless.decide(failure)
+    } else {
+        next.decide(Failure(failure.cause, failure.attempt - attempts))
     }
 }
+
+private class Changed(val policy: RetryPolicy, val change: (Failure, RetryDecision) -> RetryDecision) : Endable {
+    override val maxAttempts get() = policy.maxAttempts
+
+    override val endless get() = Changed(policy.endless, change)
+
+    override fun decide(failure: Failure) = change(failure, policy.decide(failure))
+}
+
+private fun RetryPolicy.changing(change: (Failure, RetryDecision) -> RetryDecision): RetryPolicy = Changed(this, change)
 
 private fun requireDelay(policy: String, delay: Duration) = require(!delay.isNegative() && delay.isFinite()) {
     "$policy: a delay must be zero or longer and finite, but was $delay"

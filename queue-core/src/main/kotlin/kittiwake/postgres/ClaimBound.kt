@@ -3,7 +3,13 @@ package kittiwake.postgres
 import java.util.TreeMap
 
 /** A stretch of the `ready` index, both ends exclusive: after (lane, rank, job), before (lane, rank). */
-internal class Span(val afterLane: Int, val afterRank: Long, val afterJob: Long, val untilLane: Int, val untilRank: Long) {
+internal class Span(
+    val afterLane: Int,
+    val afterRank: Long,
+    val afterJob: Long,
+    val untilLane: Int,
+    val untilRank: Long,
+) {
     operator fun contains(place: Place): Boolean =
         compareValuesBy(place, Place(afterLane, afterRank, afterJob), Place::lane, Place::rank, Place::job) > 0 &&
             compareValuesBy(place, Place(untilLane, untilRank, 0), Place::lane, Place::rank) < 0
@@ -20,27 +26,23 @@ internal class Snapshot(val xmax: Long, val running: List<Long>) {
         /** From the text form of `pg_current_snapshot()`: `xmin:xmax:running,running`. */
         fun parse(text: String): Snapshot {
             val (_, xmax, running) = text.split(':', limit = 3)
-            return Snapshot(xmax.toLong(), if (running.isEmpty()) emptyList() else running.split(',').map(String::toLong))
+            return Snapshot(xmax.toLong(), running.split(',').filter(String::isNotEmpty).map(String::toLong))
         }
     }
 }
 
 /**
  * How far one claimer has got in one queue: it says where tickets may lie that it has not seen, so that claims never
- * walk again over the
- * dead entries of finished jobs, however long an old snapshot keeps them.
+ * walk again over the dead entries of finished jobs, however long an old snapshot keeps them.
  *
  * The bound is exact. Plain tickets are ordered by the transaction that inserted them, so after looking at a lane to
- * its end under a
- * snapshot, what can still appear in it are tickets of transactions that were running then, which are looked for by
- * equality, and of later
- * ones. Tickets with an expected time (negative ranks) may appear anywhere: that part of a lane is always looked at
- * from its start.
- * Lanes that nobody knows of lie between the known ones, and each lane's last span reaches to the next lane.
+ * its end under a snapshot, what can still appear in it are tickets of transactions that were running then, which are
+ * looked for by equality, and of later ones. Tickets with an expected time (negative ranks) may appear anywhere: that
+ * part of a lane is always looked at from its start. Lanes that nobody knows of lie between the known ones, and each
+ * lane's last span reaches to the next lane.
  *
  * What it cannot know of are tickets that a rival had locked and then did not take. They are found by a sweep:
- * [everything].
- * Not thread-safe: one claimer, one bound.
+ * [everything]. Not thread-safe: one claimer, one bound.
  */
 internal class ClaimBound {
     private class Lane(val afterRank: Long, val afterJob: Long, val late: List<Long>)
@@ -55,7 +57,8 @@ internal class ClaimBound {
             val next = known.getOrNull(i + 1)?.key
             spans += Span(if (i == 0) Short.MIN_VALUE.toInt() else lane, Long.MIN_VALUE, Long.MIN_VALUE, lane, 0)
             seen.late.runs().forEach { (first, last) -> spans += Span(lane, first - 1, Long.MAX_VALUE, lane, last + 1) }
-            spans += Span(lane, seen.afterRank, seen.afterJob, next ?: Short.MAX_VALUE.toInt(), if (next == null) Long.MAX_VALUE else Long.MIN_VALUE)
+            val untilRank = if (next == null) Long.MAX_VALUE else Long.MIN_VALUE
+            spans += Span(lane, seen.afterRank, seen.afterJob, next ?: Short.MAX_VALUE.toInt(), untilRank)
         }
         return spans.ifEmpty { everything() }
     }
@@ -87,10 +90,10 @@ internal class ClaimBound {
         // A ticket from the future was restored from another cluster, whose transactions were counted further than
         // ours.
         if (last.rank >= snapshot.xmax) return seenAll(snapshot)
-        val isFurther = last.rank > before.afterRank || last.rank == before.afterRank && last.job > before.afterJob
+        val isFurther = last.rank > before.afterRank || (last.rank == before.afterRank && last.job > before.afterJob)
         val rank = if (isFurther) last.rank else before.afterRank
         val notLookedAt = before.late.filter { it >= last.rank }
-        val late = (snapshot.running + if (isFurther) emptyList() else notLookedAt).filter { it < rank }
+        val late = (snapshot.running + if (isFurther) emptyList() else notLookedAt).filter { it <= rank }
         return Lane(rank, if (isFurther) last.job else before.afterJob, late.distinct().sorted())
     }
 
@@ -104,9 +107,8 @@ internal class ClaimBound {
 }
 
 /** Neighbours among sorted numbers as one stretch: nothing lies between them. */
-private fun List<Long>.runs(): List<Pair<Long, Long>> =
-    sorted().fold(mutableListOf<Pair<Long, Long>>()) { runs, x ->
-        val last = runs.lastOrNull()
-        if (last != null && x <= last.second + 1) runs[runs.size - 1] = last.first to x else runs += x to x
-        runs
-    }
+private fun List<Long>.runs(): List<Pair<Long, Long>> = sorted().fold(mutableListOf<Pair<Long, Long>>()) { runs, x ->
+    val last = runs.lastOrNull()
+    if (last != null && x <= last.second + 1) runs[runs.size - 1] = last.first to x else runs += x to x
+    runs
+}

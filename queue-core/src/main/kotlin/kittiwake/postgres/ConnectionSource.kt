@@ -9,12 +9,19 @@ import kotlin.time.Duration
 
 /**
  * Where the engine's own connections come from: the server that the user's [DataSource] talks to, but not out of the
- * user's pool,
- * which handlers may empty. A pool other than HikariCP is used as it is, and gives up a few of its connections for
- * good.
+ * user's pool, which handlers may empty. A pool other than HikariCP is used as it is, and gives up a few of its
+ * connections for good.
  */
 internal class ConnectionSource(users: DataSource) {
     val dataSource: DataSource = behindThePool(users)
+
+    /** How many connections the user's pool has for handlers, where that can be known. */
+    val connectionsForHandlers: Int? =
+        if (users.isWrapperFor(HikariDataSource::class.java)) {
+            users.unwrap(HikariDataSource::class.java).maximumPoolSize
+        } else {
+            null
+        }
 
     /** A connection of the engine's own, with its settings, and with an end to every wait for the network. */
     fun open(name: String, networkTimeout: Duration): Connection {
@@ -33,8 +40,7 @@ internal class ConnectionSource(users: DataSource) {
     companion object {
         /**
          * Plans must not depend on the statistics of tables that are empty one minute and full the next: hot statements
-         * have one good plan,
-         * by index, and are kept to it. Timeouts keep every statement far shorter than a lease.
+         * have one good plan, by index, and are kept to it. Timeouts keep every statement far shorter than a lease.
          */
         fun settings(name: String): String =
             """
@@ -53,7 +59,8 @@ internal class ConnectionSource(users: DataSource) {
         private val DIRECTLY = Executor { it.run() }
 
         private fun behindThePool(users: DataSource): DataSource {
-            val pool = if (users.isWrapperFor(HikariDataSource::class.java)) users.unwrap(HikariDataSource::class.java) else return users
+            if (!users.isWrapperFor(HikariDataSource::class.java)) return users
+            val pool = users.unwrap(HikariDataSource::class.java)
             pool.dataSource?.let { return it }
             val url = pool.jdbcUrl?.takeIf { it.startsWith("jdbc:postgresql:") } ?: return users
             return PGSimpleDataSource().apply {

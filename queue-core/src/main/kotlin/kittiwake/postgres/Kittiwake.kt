@@ -40,8 +40,8 @@ import kotlin.time.TimeSource
  * kittiwake.worker { queue("images"); jobs(resize) }.runUntilShutdown()
  * ```
  * It takes no connection of the pool it is given, except to reach the server once and for all: its own statements run
- * on a few connections
- * of its own. Close it when no worker of it runs any more; closing does not touch the pool it was given.
+ * on a few connections of its own. Close it when no worker of it runs any more; closing does not touch the pool it was
+ * given.
  */
 @OptIn(KittiwakeSpi::class)
 public class Kittiwake private constructor(users: DataSource, private val config: KittiwakeConfig) : AutoCloseable {
@@ -72,8 +72,8 @@ public class Kittiwake private constructor(users: DataSource, private val config
      * was up to date.
      *
      * It is one transaction under a lock, so any number of processes may call it at once; it needs a role that may
-     * create in the database.
-     * It throws [kittiwake.SchemaException] when the schema is newer than this library, and never drops anything.
+     * create in the database. It throws [kittiwake.SchemaException] when the schema is newer than this library, and
+     * never drops anything.
      */
     public fun migrate(): List<Int> = source.dataSource.connection.use { migrations.apply(it) }
 
@@ -84,12 +84,15 @@ public class Kittiwake private constructor(users: DataSource, private val config
      * Enqueues a job in the transaction of [connection]: it exists once you commit, and never did when you roll back.
      *
      * A sleeping worker is told by the server when the transaction commits. Bad input throws before anything is sent,
-     * so the transaction
-     * stays usable; the driver's own exceptions pass through. With a unique key that an unfinished job has, the answer
-     * is that job.
+     * so the transaction stays usable; the driver's own exceptions pass through. With a unique key that an unfinished
+     * job has, the answer is that job.
      */
-    public fun <A : Any, R> enqueue(connection: Connection, type: JobType<A, R>, args: A, options: EnqueueOptions.() -> Unit = {}): JobRef<R> =
-        enqueueAll(connection, type, listOf(args)) { options() }.single()
+    public fun <A : Any, R> enqueue(
+        connection: Connection,
+        type: JobType<A, R>,
+        args: A,
+        options: EnqueueOptions.() -> Unit = {},
+    ): JobRef<R> = enqueueAll(connection, type, listOf(args)) { options() }.single()
 
     /**
      * Enqueues one job for each of [args], in order, in statements of up to 1,000. [options] may look at the args that
@@ -103,16 +106,20 @@ public class Kittiwake private constructor(users: DataSource, private val config
     ): List<JobRef<R>> {
         if (connection.autoCommit) {
             throw NoTransactionException(
-                "enqueue() needs an open transaction, but the connection is in auto-commit mode. Call setAutoCommit(false) first and commit " +
-                    "when your own rows are written, or use submit() for a job on its own",
+                "enqueue() needs an open transaction, but the connection is in auto-commit mode. " +
+                    "Call setAutoCommit(false) first and commit when your own rows are written, " +
+                    "or use submit() for a job on its own",
             )
         }
         return insert(connection, type, args.map { type.newJob(it) { options(it) } }, wake = true)
     }
 
     /** Enqueues a job in a transaction of its own. When this returns it is committed. */
-    public suspend fun <A : Any, R> submit(type: JobType<A, R>, args: A, options: EnqueueOptions.() -> Unit = {}): JobRef<R> =
-        submitAll(type, listOf(args)) { options() }.single()
+    public suspend fun <A : Any, R> submit(
+        type: JobType<A, R>,
+        args: A,
+        options: EnqueueOptions.() -> Unit = {},
+    ): JobRef<R> = submitAll(type, listOf(args)) { options() }.single()
 
     /** Enqueues one job for each of [args], in order, in transactions of up to 1,000. */
     public suspend fun <A : Any, R> submitAll(
@@ -127,7 +134,7 @@ public class Kittiwake private constructor(users: DataSource, private val config
     /** Configures a worker: which queues it works and who does the work. It does nothing until it is run. */
     public fun worker(configure: WorkerBuilder.() -> Unit): Worker {
         checkOpen()
-        return kittiwake.worker.worker(postgres, config.retention, configure)
+        return WorkerBuilder(postgres, config.retention, source.connectionsForHandlers).apply(configure).build()
     }
 
     /** The job as it is now; null when there is none, or it ended so long ago that it is forgotten. */
@@ -161,7 +168,12 @@ public class Kittiwake private constructor(users: DataSource, private val config
      * [wake] after it.
      */
     @KittiwakeSpi
-    public fun <R> insert(connection: Connection, type: JobType<*, R>, jobs: List<NewJob>, wake: Boolean): List<JobRef<R>> {
+    public fun <R> insert(
+        connection: Connection,
+        type: JobType<*, R>,
+        jobs: List<NewJob>,
+        wake: Boolean,
+    ): List<JobRef<R>> {
         checkOpen()
         if (jobs.isEmpty()) return emptyList()
         try {
@@ -192,7 +204,8 @@ public class Kittiwake private constructor(users: DataSource, private val config
 
     override fun toString(): String = "Kittiwake(schema $schema)"
 
-    private fun <R> refs(type: JobType<*, R>, inserted: List<Inserted>): List<JobRef<R>> = inserted.map { JobRef(it.id, type, it.isNew) }
+    private fun <R> refs(type: JobType<*, R>, inserted: List<Inserted>): List<JobRef<R>> =
+        inserted.map { JobRef(it.id, type, it.isNew) }
 
     private fun checkOpen(): Unit = check(!isClosed) { "Kittiwake is closed" }
 
@@ -202,14 +215,16 @@ public class Kittiwake private constructor(users: DataSource, private val config
         isSchemaKnown = true
     }
 
-    private fun explained(e: SQLException): Exception =
-        when (e.sqlState) {
-            READ_ONLY -> NoTransactionException("enqueue() needs a transaction that may write, but this one is read-only").apply { initCause(e) }
-            ALREADY_FAILED ->
-                NoTransactionException("enqueue() needs a sound transaction, but the surrounding one has already failed: ${e.cause?.message ?: e.message}")
-                    .apply { initCause(e) }
-            else -> e
-        }
+    private fun explained(e: SQLException): Exception = when (e.sqlState) {
+        READ_ONLY ->
+            NoTransactionException("enqueue() needs a transaction that may write, but this one is read-only", e)
+        ALREADY_FAILED -> NoTransactionException(alreadyFailed(e), e)
+        else -> e
+    }
+
+    private fun alreadyFailed(e: SQLException): String =
+        "enqueue() needs a sound transaction, but the surrounding one has already failed: " +
+            (e.cause?.message ?: e.message)
 
     public companion object {
         private const val CHUNK = 1_000

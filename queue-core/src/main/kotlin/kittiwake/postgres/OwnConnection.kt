@@ -15,8 +15,8 @@ internal class OwnConnection(
     /** Runs [block] on it. [opened] runs before, on a connection that is new. */
     fun <T> use(opened: (Connection) -> Unit = {}, block: (Connection) -> T): T = synchronized(this) {
         check(!closed) { "Kittiwake is closed" }
-        val current = connection ?: source.open(name, networkTimeout).also { connection = it }.also(opened)
         try {
+            val current = connection ?: source.open(name, networkTimeout).also { connection = it }.also(opened)
             block(current)
         } catch (e: Exception) {
             drop()

@@ -54,11 +54,8 @@ internal class PostgresJobStore(
 ) : JobStore,
     AutoCloseable {
     private val blocking: CoroutineDispatcher = Dispatchers.IO.limitedParallelism(pool.size)
-    private val pulseThread = Executors.newSingleThreadExecutor {
-        Thread(it, "kittiwake-heartbeat").apply {
-            isDaemon =
-                true
-        }
+    private val pulseThread = Executors.newSingleThreadExecutor { heart ->
+        Thread(heart, "kittiwake-heartbeat").apply { isDaemon = true }
     }
     private val pulseConnection = OwnConnection(source, "heartbeat", 5.seconds)
     private val claims = ConcurrentHashMap<WorkerId, WorkerClaims>()
@@ -91,32 +88,23 @@ internal class PostgresJobStore(
 
     override suspend fun join(worker: WorkerId, name: String, queues: Set<QueueName>) {
         onPool {
+            ServerCheck.check(it)
             checkSchema(it)
             joinWorkers.execute(it, worker, name, queues)
         }
     }
 
-    override suspend fun claim(worker: WorkerId, queue: QueueName, limit: Int): List<ClaimedJob> = onPool {
-        of(worker)
-            .claim(it, queue, limit)
-    }
+    override suspend fun claim(worker: WorkerId, queue: QueueName, limit: Int): List<ClaimedJob> =
+        onPool { of(worker).claim(it, queue, limit) }
 
-    override suspend fun promote(queue: QueueName, limit: Int): Promotion = onPool {
-        promoteJobs
-            .execute(it, queue, limit)
-    }
+    override suspend fun promote(queue: QueueName, limit: Int): Promotion =
+        onPool { promoteJobs.execute(it, queue, limit) }
 
     override suspend fun end(worker: WorkerId, jobs: List<Completion.End>): Set<JobId> = onPool { connection ->
         val held = of(worker)
         val emptied = held.emptiedBy(jobs)
-        val ended =
-            if (emptied.isEmpty() &&
-                jobs.all { it is Completion.Settled }
-            ) {
-                emptySet()
-            } else {
-                endJobs.execute(connection, worker, jobs, emptied)
-            }
+        val isNothingToWrite = emptied.isEmpty() && jobs.all { it is Completion.Settled }
+        val ended = if (isNothingToWrite) emptySet() else endJobs.execute(connection, worker, jobs, emptied)
         held.settle(jobs)
         jobs.filter { it !is Completion.Settled && it.claim.id !in ended }.mapTo(mutableSetOf()) { it.claim.id }
     }
@@ -141,10 +129,8 @@ internal class PostgresJobStore(
         claims.remove(worker)
     }
 
-    override suspend fun takeTurn(task: String, every: Duration): Boolean = onPool {
-        takeTurn
-            .execute(it, task, every.inWholeMicroseconds)
-    }
+    override suspend fun takeTurn(task: String, every: Duration): Boolean =
+        onPool { takeTurn.execute(it, task, every.inWholeMicroseconds) }
 
     override suspend fun rescue(silentFor: Duration, limit: Int): List<Rescued> =
         onPool { rescueJobs.execute(it, silentFor, limit) }.also { rescued ->
@@ -163,11 +149,8 @@ internal class PostgresJobStore(
 
     override suspend fun stop(worker: WorkerId): Boolean = onPool { stopWorker.execute(it, worker) }
 
-    override fun wakeups(queues: Set<QueueName>): Wakeups = PostgresWakeups(
-        schema, source, queues, locals,
-        Dispatchers.IO
-            .limitedParallelism(LISTENING_THREADS),
-    )
+    override fun wakeups(queues: Set<QueueName>): Wakeups =
+        PostgresWakeups(schema, source, queues, locals, Dispatchers.IO.limitedParallelism(LISTENING_THREADS))
 
     override fun close() {
         pulseThread.shutdown()

@@ -14,6 +14,7 @@ import kotlinx.coroutines.withContext
 import org.postgresql.PGConnection
 import org.slf4j.LoggerFactory
 import java.sql.Connection
+import java.sql.SQLException
 import java.util.concurrent.Executor
 import java.util.concurrent.atomic.AtomicReference
 import kotlin.time.Duration.Companion.seconds
@@ -23,8 +24,7 @@ import kotlin.time.Duration.Companion.seconds
  * somebody sleeps in.
  *
  * The locks are on a second connection, because the first is always reading. Reads are bounded: one without an end may
- * never notice a dead
- * network. After every reconnection all bells ring, for what was missed meanwhile.
+ * never notice a dead network. After every reconnection all bells ring, for what was missed meanwhile.
  */
 @OptIn(KittiwakeSpi::class)
 internal class PostgresWakeups(
@@ -64,12 +64,14 @@ internal class PostgresWakeups(
             reading.set(connection)
             connection.createStatement().use { it.execute("listen \"${schema.channel}\"") }
             val notifications = connection.unwrap(PGConnection::class.java)
+            checkSleepers()
             ring(null)
             while (true) {
                 currentCoroutineContext().ensureActive()
                 val heard = notifications.getNotifications(READ_FOR) ?: emptyArray()
                 for (notification in heard) queues.find { it.value == notification.parameter }?.let(ring)
                 if (heard.isEmpty()) connection.createStatement().use { it.execute("select 1") }
+                if (heard.isEmpty() && !checkSleepers()) ring(null)
             }
         }
     }
@@ -83,6 +85,20 @@ internal class PostgresWakeups(
     override suspend fun busy(queue: QueueName): Unit = withContext(blocking) {
         sleepers.use(::lockAgain) { connection ->
             if (quiet.remove(queue)) unlock.query(connection, { this["queue"] = queue.value }) {}
+        }
+    }
+
+    /**
+     * Whether the sleepers' connection still holds its locks; if not, another one does now, and what was enqueued
+     * meanwhile was signalled to nobody.
+     */
+    private fun checkSleepers(): Boolean {
+        val ping = { connection: Connection -> connection.createStatement().use { it.execute("select 1") } }
+        return try {
+            sleepers.use(::lockAgain, ping)
+        } catch (_: SQLException) {
+            sleepers.use(::lockAgain, ping)
+            false
         }
     }
 

@@ -5,7 +5,8 @@ package kittiwake.postgres
 internal value class Schema(val name: String) {
     init {
         require(ALLOWED.matches(name) && !name.startsWith("pg_")) {
-            "A schema name has 1 to 48 of a-z, 0-9 and _, does not start with a digit or pg_, but was \"${name.take(80)}\""
+            "A schema name has 1 to 48 of a-z, 0-9 and _, does not start with a digit or pg_, " +
+                "but was \"${name.take(80)}\""
         }
     }
 

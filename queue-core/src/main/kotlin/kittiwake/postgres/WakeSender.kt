@@ -12,8 +12,7 @@ import java.util.concurrent.locks.LockSupport
 
 /**
  * Tells sleeping workers, here and elsewhere, that there is news in a queue: after the commit that made it, from a
- * thread and a connection
- * of its own, many for one queue as one, and without ever failing whoever enqueued.
+ * thread and a connection of its own, many for one queue as one, and without ever failing whoever enqueued.
  */
 internal class WakeSender(private val schema: Schema, private val pool: ControlPool, private val locals: LocalBells) :
     AutoCloseable {

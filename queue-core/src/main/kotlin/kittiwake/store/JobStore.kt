@@ -15,8 +15,7 @@ import kotlin.time.Duration
  * The one door to the database: each verb is one short transaction of its own, and takes effect wholly or not at all.
  *
  * The store's clock decides; the engine passes durations. A verb that throws may or may not have taken effect, as with
- * a lost connection:
- * all of them can be repeated. `jobStoreContract` says the rest by example.
+ * a lost connection: all of them can be repeated. `jobStoreContract` says the rest by example.
  */
 @KittiwakeSpi
 public interface JobStore {

@@ -30,9 +30,8 @@ import kotlin.time.TimeSource
 
 /**
  * A store in memory, for tests of handlers and of the engine on virtual time: give it the scheduler's time source, and
- * an hour's delay
- * passes at once. It keeps the same contract as the PostgreSQL store, except that nothing outlives the process and
- * there are no transactions.
+ * an hour's delay passes at once. It keeps the same contract as the PostgreSQL store, except that nothing outlives the
+ * process and there are no transactions.
  */
 @KittiwakeSpi
 public class InMemoryJobStore(timeSource: TimeSource.WithComparableMarks = TimeSource.Monotonic) : JobStore {
@@ -68,30 +67,38 @@ public class InMemoryJobStore(timeSource: TimeSource.WithComparableMarks = TimeS
     override suspend fun join(worker: WorkerId, name: String, queues: Set<QueueName>): Unit =
         synchronized(this) { workers[worker] = StoredWorker(now) }
 
-    override suspend fun claim(worker: WorkerId, queue: QueueName, limit: Int): List<ClaimedJob> =
-        synchronized(this) {
-            if (workers[worker]?.isAlive != true) return emptyList()
-            val lease = ++lastLease
-            jobs.values
-                .filter { it.new.queue == queue && it.state == JobState.Ready }
-                .sortedWith(compareBy({ -it.new.priority }, { it.new.expectedAt == null }, { it.new.expectedAt }, { it.turn }))
-                .take(limit)
-                .map { it.claimedBy(worker, lease) }
-        }
+    override suspend fun claim(worker: WorkerId, queue: QueueName, limit: Int): List<ClaimedJob> = synchronized(this) {
+        if (workers[worker]?.isAlive != true) return emptyList()
+        val lease = ++lastLease
+        jobs.values
+            .filter { it.new.queue == queue && it.state == JobState.Ready }
+            .sortedWith(MOST_URGENT_FIRST)
+            .take(limit)
+            .map { it.claimedBy(worker, lease) }
+    }
 
-    override suspend fun promote(queue: QueueName, limit: Int): Promotion =
-        synchronized(this) {
-            val scheduled = jobs.values.filter { it.new.queue == queue && it.state is JobState.Scheduled }
-            val due = scheduled.filter { it.dueAt <= now }.sortedBy { it.dueAt }.take(limit)
-            due.forEach { it.putBack(null, it.attempts) }
-            Promotion(due.size, scheduled.filter { it.dueAt > now }.minOfOrNull { it.dueAt }?.let { it - now })
-        }
+    override suspend fun promote(queue: QueueName, limit: Int): Promotion = synchronized(this) {
+        val (due, later) =
+            jobs.values
+                .filter { it.new.queue == queue && it.state is JobState.Scheduled }
+                .sortedBy { it.dueAt }
+                .partition { it.dueAt <= now }
+        val nextDueIn = later.firstOrNull()?.let { it.dueAt - now }
+        val moved = due.take(limit).onEach { it.putBack(null, it.attempts) }
+        Promotion(moved.size, nextDueIn)
+    }
 
     override suspend fun end(worker: WorkerId, jobs: List<Completion.End>): Set<JobId> =
         fenced(worker, jobs.filterNot { it is Completion.Settled }) { completion ->
             when (completion) {
-                is Completion.Succeeded -> end(Ending.COMPLETED, now).also { result = completion.result }
-                is Completion.Discarded -> end(Ending.DISCARDED, now).also { failures += AttemptFailure(attempts, now, completion.error) }
+                is Completion.Succeeded -> {
+                    end(Ending.COMPLETED, now)
+                    result = completion.result
+                }
+                is Completion.Discarded -> {
+                    end(Ending.DISCARDED, now)
+                    failures += AttemptFailure(attempts, now, completion.error)
+                }
                 is Completion.Settled -> error("Filtered out above")
             }
         }
@@ -108,26 +115,35 @@ public class InMemoryJobStore(timeSource: TimeSource.WithComparableMarks = TimeS
             }
         }.also { jobs.mapTo(mutableSetOf()) { it.claim.queue }.forEach(::ring) }
 
-    private fun <C : Completion> fenced(worker: WorkerId, completions: List<C>, write: StoredJob.(C) -> Unit): Set<JobId> =
-        synchronized(this) {
-            completions.filterNot { completion ->
-                val job = jobs[completion.claim.id]
-                (job != null && job.lease == completion.claim.lease && job.isRunningAt(worker)).also { if (it) job!!.write(completion) }
-            }.mapTo(mutableSetOf()) { it.claim.id }
+    private fun <C : Completion> fenced(
+        worker: WorkerId,
+        completions: List<C>,
+        write: StoredJob.(C) -> Unit,
+    ): Set<JobId> = synchronized(this) {
+        val notOurs = mutableSetOf<JobId>()
+        for (completion in completions) {
+            val job = jobs[completion.claim.id]
+            if (job != null && job.lease == completion.claim.lease && job.isRunningAt(worker)) {
+                job.write(completion)
+            } else {
+                notOurs += completion.claim.id
+            }
         }
+        notOurs
+    }
 
-    override suspend fun beat(worker: WorkerId, running: Set<JobId>): Pulse =
-        synchronized(this) {
-            val stored = workers[worker]?.takeIf { it.isAlive } ?: return Pulse(alive = false, stopRequested = false, cancelled = emptySet())
-            stored.seenAt = now
-            Pulse(alive = true, stored.isStopRequested, running.filterTo(mutableSetOf()) { jobs[it]?.isEnded(Ending.CANCELLED) == true })
-        }
+    override suspend fun beat(worker: WorkerId, running: Set<JobId>): Pulse = synchronized(this) {
+        val stored = workers[worker]?.takeIf { it.isAlive }
+        if (stored == null) return Pulse(alive = false, stopRequested = false, cancelled = emptySet())
+        stored.seenAt = now
+        val cancelled = running.filterTo(mutableSetOf()) { jobs[it]?.isEnded(Ending.CANCELLED) == true }
+        Pulse(alive = true, stored.isStopRequested, cancelled)
+    }
 
-    override suspend fun leave(worker: WorkerId): Unit =
-        synchronized(this) {
-            workers[worker]?.isAlive = false
-            jobs.values.filter { it.isRunningAt(worker) }.forEach { it.putBack(null, it.attempts - 1) }
-        }
+    override suspend fun leave(worker: WorkerId): Unit = synchronized(this) {
+        workers[worker]?.isAlive = false
+        jobs.values.filter { it.isRunningAt(worker) }.forEach { it.putBack(null, it.attempts - 1) }
+    }
 
     override suspend fun takeTurn(task: String, every: Duration): Boolean =
         synchronized(this) { (turns[task]?.let { it <= now } ?: true).also { if (it) turns[task] = now + every } }
@@ -152,41 +168,38 @@ public class InMemoryJobStore(timeSource: TimeSource.WithComparableMarks = TimeS
         return Rescued(job.id, job.new.name.value, job.new.queue, attempt, usedUp)
     }
 
-    override suspend fun prune(retentions: Set<Retention>): Int =
-        synchronized(this) {
-            val before = jobs.size
-            jobs.values.removeIf { it.isForgotten(now) }
-            before - jobs.size
-        }
+    override suspend fun prune(retentions: Set<Retention>): Int = synchronized(this) {
+        val before = jobs.size
+        jobs.values.removeIf { it.isForgotten(now) }
+        before - jobs.size
+    }
 
     override suspend fun find(id: JobId): JobSnapshot? = synchronized(this) { jobs[id]?.snapshot() }
 
-    override suspend fun cancel(id: JobId): Cancellation =
-        synchronized(this) {
-            val job = jobs[id] ?: return Cancellation.NotFound
-            (job.state as? JobState.Ended)?.let { return Cancellation.AlreadyEnded(it.ending, it.at) }
-            job.end(Ending.CANCELLED, now)
-            Cancellation.Cancelled
-        }
+    override suspend fun cancel(id: JobId): Cancellation = synchronized(this) {
+        val job = jobs[id] ?: return Cancellation.NotFound
+        (job.state as? JobState.Ended)?.let { return Cancellation.AlreadyEnded(it.ending, it.at) }
+        job.end(Ending.CANCELLED, now)
+        Cancellation.Cancelled
+    }
 
     override suspend fun stop(worker: WorkerId): Boolean =
         synchronized(this) { workers[worker]?.takeIf { it.isAlive }?.also { it.isStopRequested = true } != null }
 
-    override fun wakeups(queues: Set<QueueName>): Wakeups =
-        object : Wakeups {
-            override suspend fun listen(ring: (QueueName?) -> Unit) {
-                bells += ring
-                try {
-                    awaitCancellation()
-                } finally {
-                    bells -= ring
-                }
+    override fun wakeups(queues: Set<QueueName>): Wakeups = object : Wakeups {
+        override suspend fun listen(ring: (QueueName?) -> Unit) {
+            bells += ring
+            try {
+                awaitCancellation()
+            } finally {
+                bells -= ring
             }
-
-            override suspend fun quiet(queue: QueueName) = Unit
-
-            override suspend fun busy(queue: QueueName) = Unit
         }
+
+        override suspend fun quiet(queue: QueueName) = Unit
+
+        override suspend fun busy(queue: QueueName) = Unit
+    }
 
     private fun ring(queue: QueueName) {
         bells.forEach { it(queue) }
@@ -232,7 +245,8 @@ public class InMemoryJobStore(timeSource: TimeSource.WithComparableMarks = TimeS
             this.lease = lease
             state = JobState.Running(worker, attempts, now)
             return ClaimedJob(
-                id, lease, worker, attempts, new.name.value, new.queue, new.priority, new.args, new.maxAttempts, enqueuedAt, new.parent, new.metadata,
+                id, lease, worker, attempts, new.name.value, new.queue, new.priority, new.args, new.maxAttempts,
+                enqueuedAt, new.parent, new.metadata,
             )
         }
 
@@ -241,15 +255,20 @@ public class InMemoryJobStore(timeSource: TimeSource.WithComparableMarks = TimeS
             state = JobState.Ended(ending, at)
         }
 
-        fun snapshot() =
-            JobSnapshot(
-                id, new.name, new.queue, new.priority, new.args, state, attempts, new.maxAttempts, enqueuedAt,
-                new.metadata?.let { Json.decodeFromString<Map<String, String>>(it) }.orEmpty(), new.parent, result, failures.toList(),
-            )
+        fun snapshot() = JobSnapshot(
+            id, new.name, new.queue, new.priority, new.args, state, attempts, new.maxAttempts, enqueuedAt,
+            new.metadata?.let { Json.decodeFromString<Map<String, String>>(it) }.orEmpty(),
+            new.parent, result, failures.toList(),
+        )
     }
 
     private companion object {
         /** Any instant will do; this one is far from zero. */
         val EPOCH = Instant.parse("2030-01-01T00:00:00Z")
+
+        val MOST_URGENT_FIRST =
+            compareByDescending<StoredJob> { it.new.priority }
+                .thenBy(nullsLast()) { it.new.expectedAt }
+                .thenBy { it.turn }
     }
 }

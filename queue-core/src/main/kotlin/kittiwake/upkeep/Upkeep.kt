@@ -35,13 +35,7 @@ internal class Upkeep(
         }
         launch {
             periodically("Pruning the archive", PRUNE_EVERY, log) {
-                if (store.takeTurn(
-                        "prune",
-                        PRUNE_EVERY * 0.8,
-                    )
-                ) {
-                    prune()
-                }
+                if (store.takeTurn("prune", PRUNE_EVERY * 0.8)) prune()
             }
         }
     }

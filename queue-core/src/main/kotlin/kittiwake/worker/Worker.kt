@@ -6,6 +6,7 @@ import kittiwake.job.Retention
 import kittiwake.store.JobStore
 import kittiwake.worker.internal.Telling
 import kittiwake.worker.internal.WorkerLife
+import kittiwake.worker.internal.WorkerLife.End.LOST
 import kotlinx.coroutines.CoroutineDispatcher
 import kotlinx.coroutines.Dispatchers
 import org.slf4j.LoggerFactory
@@ -20,36 +21,32 @@ public class Worker internal constructor(
     private val handlers: Map<String, BoundJob<*, *>>,
     private val observers: List<JobObserver>,
     private val retentions: Set<Retention>,
-    private val time: TimeSource,
+    private val time: TimeSource.WithComparableMarks,
 ) {
     /**
      * Works jobs until the calling coroutine is cancelled, or somebody stops this worker from elsewhere.
      *
      * Handlers run on the caller's dispatcher. On cancellation it claims nothing more, gives running handlers
      * [WorkerConfig.shutdownGrace] to finish, cancels and releases the rest (a released job keeps its attempt), and
-     * returns only when every
-     * result is written. Jobs whose code does not stop within [WorkerConfig.cancelGrace] are named in the log and run
-     * again when the lease ends.
+     * returns only when every result is written. Jobs whose code does not stop within [WorkerConfig.cancelGrace] are
+     * named in the log and run again when the lease ends.
      *
      * Database failures do not end it: its loops log, back off and go on. When it was silent for so long that its jobs
-     * were given to others,
-     * it cancels what still runs and starts anew. It throws only for a schema that it does not know, a defect of this
-     * library, or an [Error].
+     * were given to others, it cancels what still runs and starts anew. It throws only for a schema that it does not
+     * know, a defect of this library, or an [Error].
      *
      * ### Pitfall
      * Waiting for the grace takes as long as the slowest handler. In tests set it to zero.
      */
     public suspend fun run() {
         log.info("Starting {} for jobs {}", config, handlers.keys.sorted())
-        do {
-            val end = WorkerLife(config, store, handlers, Telling(observers), retentions, time).live()
-            if (end ==
-                WorkerLife.End.LOST
-            ) {
+        try {
+            while (WorkerLife(config, store, handlers, Telling(observers), retentions, time).live() == LOST) {
                 log.warn("Worker \"{}\" was silent for too long and lost its jobs; it starts anew", config.name)
             }
-        } while (end == WorkerLife.End.LOST)
-        log.info("Worker \"{}\" has stopped", config.name)
+        } finally {
+            log.info("Worker \"{}\" has stopped", config.name)
+        }
     }
 
     /** Runs it in the background, for programs without a coroutine scope of their own. Handlers run on [dispatcher]. */

@@ -35,7 +35,11 @@ import kotlin.time.TimeSource
  */
 @OptIn(KittiwakeSpi::class)
 @KittiwakeDsl
-public class WorkerBuilder internal constructor(private val store: JobStore, private val retention: Retention) {
+public class WorkerBuilder internal constructor(
+    private val store: JobStore,
+    private val retention: Retention,
+    private val connections: Int? = null,
+) {
     /** What logs and the list of workers call it. Default: "worker". */
     public var name: String = "worker"
 
@@ -124,9 +128,8 @@ public class WorkerBuilder internal constructor(private val store: JobStore, pri
             rule(queues.isNotEmpty()) { "it works no queue. Say queue(\"…\")" }
             for ((queue, builder) in queues) {
                 builder.check(this, queue)
-                valid("queue \"$queue\": ") { QueueName(queue) }?.let {
-                    configs +=
-                        QueueConfig(it, builder.concurrency, builder.prefetch)
+                valid("queue \"$queue\": ") { QueueName(queue) }?.let { valid ->
+                    configs += QueueConfig(valid, builder.concurrency, builder.prefetch)
                 }
             }
             for ((queue, times) in queues.groupingBy { it.first }.eachCount()) {
@@ -134,17 +137,13 @@ public class WorkerBuilder internal constructor(private val store: JobStore, pri
             }
             checkJobs(configs.map { it.name.value })
             checkTimes()
+            checkConnections(configs)
         }
         val config =
             WorkerConfig(name, configs, lease, heartbeatEvery, pollEvery, rescueEvery, shutdownGrace, cancelGrace)
         val retentions = bound.mapNotNullTo(mutableSetOf(retention)) { it.type.retention }
-        return Worker(
-            config, store,
-            bound.associateBy {
-                it.type.name.value
-            },
-            observers.toList(), retentions, timeSource,
-        )
+        val handlers = bound.associateBy { it.type.name.value }
+        return Worker(config, store, handlers, observers.toList(), retentions, timeSource)
     }
 
     private fun Problems.checkJobs(served: List<String>) {
@@ -153,14 +152,25 @@ public class WorkerBuilder internal constructor(private val store: JobStore, pri
                 "job \"$name\" has ${same.size} handlers: ${same.joinToString { it.type.toString() }}"
             }
             val type = same.first().type
-            rule(
-                same.any {
-                    it.handler != null
-                },
-            ) { "job \"$name\" has no handler in its declaration. Bind one with handle(…) instead of jobs(…)" }
-            rule(type.queue.value in served || served.isEmpty()) {
-                "job \"$name\" waits in queue \"${type.queue}\", which this worker does not work.${didYouMean(type.queue.value, served)}"
+            rule(same.any { it.handler != null }) {
+                "job \"$name\" has no handler in its declaration. Bind one with handle(…) instead of jobs(…)"
             }
+            rule(type.queue.value in served || served.isEmpty()) {
+                "job \"$name\" waits in queue \"${type.queue}\", which this worker does not work." +
+                    didYouMean(type.queue.value, served)
+            }
+        }
+    }
+
+    /** Handlers that wait for each other's connections would stand still: the pool must hold one each, and one more. */
+    private fun Problems.checkConnections(configs: List<QueueConfig>) {
+        val holders = bound.filter { (it.handler?.connections ?: 0) > 0 }.groupBy { it.type.queue }
+        val atOnce = configs.sumOf { queue ->
+            queue.concurrency * (holders[queue.name]?.maxOf { it.handler?.connections ?: 0 } ?: 0)
+        }
+        rule(atOnce == 0 || connections == null || connections > atOnce) {
+            "$atOnce transactional handlers need ${atOnce + 1} connections, but the pool has $connections. " +
+                "Enlarge the pool, or lower the concurrency of ${holders.keys.joinToString { "\"$it\"" }}"
         }
     }
 

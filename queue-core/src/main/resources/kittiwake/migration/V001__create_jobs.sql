@@ -234,6 +234,8 @@ begin
     if to_regclass(format('{schema}.%I', part)) is not null then
         return false;
     end if;
+    -- Who is about to write must see the new partition: a row routed to the default one before it is attached is refused.
+    lock table {schema}.archive in share row exclusive mode;
     execute format('create table {schema}.%I (like {schema}.archive including defaults including constraints including indexes)', part);
     execute format(
         'with moved as (delete from {schema}.archive_default where keep_until >= %L and keep_until < %L returning *)

@@ -32,26 +32,24 @@ fun aJob(
     parent: JobId? = null,
     metadata: String? = null,
     retention: Retention? = null,
-): NewJob =
-    NewJob(
-        JobName(name),
-        queue,
-        priority,
-        args,
-        maxAttempts,
-        delay,
-        runAt,
-        expectedAt,
-        uniqueKey,
-        parent,
-        metadata,
-        retention,
-    )
+): NewJob = NewJob(
+    JobName(name),
+    queue,
+    priority,
+    args,
+    maxAttempts,
+    delay,
+    runAt,
+    expectedAt,
+    uniqueKey,
+    parent,
+    metadata,
+    retention,
+)
 
 /** A worker of its own that has joined [store]. */
 @OptIn(KittiwakeSpi::class)
-suspend fun aWorkerOf(store: JobStore): WorkerId =
-    WorkerId.random().also { store.join(it, "a worker", setOf(images)) }
+suspend fun aWorkerOf(store: JobStore): WorkerId = WorkerId.random().also { store.join(it, "a worker", setOf(images)) }
 
 @OptIn(KittiwakeSpi::class)
 suspend fun JobStore.insertOne(job: NewJob = aJob()): JobId = insert(listOf(job)).single().id
@@ -60,25 +58,18 @@ suspend fun JobStore.insertOne(job: NewJob = aJob()): JobId = insert(listOf(job)
 suspend fun JobStore.oneClaimedBy(worker: WorkerId): ClaimedJob = claim(worker, images, 1).single()
 
 @OptIn(KittiwakeSpi::class)
-fun succeeded(
-    claim: ClaimedJob,
-    result: String? = null,
-): Completion.End = Completion.Succeeded(claim, 5.milliseconds, result)
+fun succeeded(claim: ClaimedJob, result: String? = null): Completion.End =
+    Completion.Succeeded(claim, 5.milliseconds, result)
 
 @OptIn(KittiwakeSpi::class)
 fun discarded(claim: ClaimedJob): Completion.End = Completion.Discarded(claim, 5.milliseconds, "no use")
 
 @OptIn(KittiwakeSpi::class)
-fun failed(
-    claim: ClaimedJob,
-    delay: Duration = Duration.ZERO,
-): Completion.Return = Completion.Failed(claim, 5.milliseconds, "it broke", delay)
+fun failed(claim: ClaimedJob, delay: Duration = Duration.ZERO): Completion.Return =
+    Completion.Failed(claim, 5.milliseconds, "it broke", delay)
 
 @OptIn(KittiwakeSpi::class)
-fun snoozed(
-    claim: ClaimedJob,
-    delay: Duration,
-): Completion.Return = Completion.Snoozed(claim, 5.milliseconds, delay)
+fun snoozed(claim: ClaimedJob, delay: Duration): Completion.Return = Completion.Snoozed(claim, 5.milliseconds, delay)
 
 @OptIn(KittiwakeSpi::class)
 fun released(claim: ClaimedJob): Completion.Return = Completion.Released(claim, Duration.ZERO)

@@ -12,8 +12,8 @@ import javax.sql.DataSource
 
 /**
  * The one database of a test JVM: the server at `KITTIWAKE_TEST_JDBC_URL`; else a container when
- * `KITTIWAKE_TEST_CONTAINERS` is true; else
- * the embedded server, which needs nothing installed. Every spec takes a schema of its own.
+ * `KITTIWAKE_TEST_CONTAINERS` is true; else the embedded server, which needs nothing installed. Every spec takes a
+ * schema of its own.
  */
 object TestDatabase {
     private val schemas = AtomicInteger()
@@ -35,6 +35,21 @@ object TestDatabase {
     fun freshSchema(): String = "test_${ProcessHandle.current().pid()}_${schemas.incrementAndGet()}"
 
     fun <T> connect(block: (Connection) -> T): T = dataSource.connection.use(block)
+
+    /** How many rows [table] of this queue has. */
+    fun count(kittiwake: Kittiwake, table: String): Long =
+        query("select count(*) from ${kittiwake.schema}.$table").single().toLong()
+
+    /** The first column of what [sql] finds, as text. */
+    fun query(sql: String): List<String> = connect { connection ->
+        connection.createStatement().use { statement ->
+            statement.executeQuery(sql).use { rows -> buildList { while (rows.next()) add(rows.getString(1)) } }
+        }
+    }
+
+    fun execute(sql: String) {
+        connect { connection -> connection.createStatement().use { it.execute(sql) } }
+    }
 
     private fun embedded(): String = EmbeddedPostgres
         .builder()

@@ -18,8 +18,10 @@ public fun Kittiwake.attach(db: Database) {
 }
 
 /** The queue that [db] was attached to; without one it says how to mend that. */
-internal fun kittiwakeOf(db: Database): Kittiwake =
-    attached[db] ?: throw NoTransactionException(
-        "No Kittiwake is attached to database ${db.url}, whose transaction this is. Call kittiwake.attach(db) once, " +
-            "with the Database that your transactions use. Attached are: ${attached.keys.map { it.url }}",
-    )
+internal fun kittiwakeOf(db: Database): Kittiwake = attached[db] ?: throw NoTransactionException(
+    "No Kittiwake is attached to database ${db.place}, whose transaction this is. Call kittiwake.attach(db) once, " +
+        "with the Database that your transactions use. Attached are: ${attached.keys.map { it.place }}",
+)
+
+/** Where it is, without the parameters of its URL: there are many, and the password may be one. */
+internal val Database.place: String get() = url.substringBefore('?')

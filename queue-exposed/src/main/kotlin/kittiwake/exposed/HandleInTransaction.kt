@@ -2,21 +2,24 @@ package kittiwake.exposed
 
 import kittiwake.KittiwakeSpi
 import kittiwake.job.HandlerBinding
+import kittiwake.job.JobHandler
 import kittiwake.job.JobScope
 import kittiwake.job.JobType
 import kittiwake.job.Outcome
 import kittiwake.job.onBlockingThread
 import kittiwake.worker.WorkerBuilder
+import kotlinx.coroutines.CancellationException
+import kotlinx.coroutines.ensureActive
 import org.jetbrains.exposed.v1.jdbc.Database
 import org.jetbrains.exposed.v1.jdbc.JdbcTransaction
-import org.jetbrains.exposed.v1.jdbc.transactions.transaction
+import org.jetbrains.exposed.v1.jdbc.transactions.inTopLevelTransaction
 import java.sql.Connection
+import java.sql.SQLException
 import kotlin.time.TimeSource
 
 /**
  * The form for handlers whose effects are rows of [db]: the block's writes, the jobs it enqueues and the completion of
- * its job are one
- * commit, or nothing is. So they happen once, whatever crashes, pauses or loses its connection.
+ * its job are one commit, or nothing is. So they happen once, whatever crashes, pauses or loses its connection.
  *
  * ```
  * handleInTransaction(db) { args ->
@@ -25,32 +28,54 @@ import kotlin.time.TimeSource
  * }
  * ```
  * The block runs on a thread that may block, in one transaction of its own that is never run twice by Exposed. If it
- * throws, all is undone
- * and the attempt has failed. If it commits, rolls back, or catches the error of a nested `transaction { }` (which
- * undoes the outer one
- * too), or if the claim was lost meanwhile, the job is not completed and nothing more is kept. Part of the work can be
- * undone with [savepoint].
+ * throws, all is undone and the attempt has failed; if it returns after its timeout, or after the grace of a stopping
+ * worker, all is undone too. If it commits, rolls back, or catches the error of a nested `transaction { }` (which
+ * undoes the outer one too), or if the claim was lost meanwhile, the job is not completed and nothing more is kept.
+ * Part of the work can be undone with [savepoint].
  *
  * ### Pitfall
  * What the block does through other connections, files or HTTP is not part of the transaction.
  */
 @OptIn(KittiwakeSpi::class)
-public fun <A, R> HandlerBinding<A, R>.handleInTransaction(db: Database, block: context(JdbcTransaction) JobScope.(args: A) -> R) {
-    val binding = this
-    handler { args ->
+public fun <A, R> HandlerBinding<A, R>.handleInTransaction(
+    db: Database,
+    block: context(JdbcTransaction) JobScope.(args: A) -> R,
+) {
+    handler(TransactionalHandler(this, db, block))
+}
+
+@OptIn(KittiwakeSpi::class)
+private class TransactionalHandler<A, R>(
+    private val binding: HandlerBinding<A, R>,
+    private val db: Database,
+    private val block: context(JdbcTransaction) JobScope.(args: A) -> R,
+) : JobHandler<A, R> {
+    override val connections: Int get() = 1
+
+    override suspend fun JobScope.work(args: A): Outcome<R> {
         val job = this
         val fence = kittiwakeOf(db).fence()
         val started = TimeSource.Monotonic.markNow()
-        onBlockingThread {
-            transaction(db) {
-                maxAttempts = 1
-                val jdbc = connection.connection as Connection
-                fence.open(jdbc, job.claim)
-                val result = block(this, job, args)
-                fence.close(connection.connection as Connection, job.claim, binding.encode(result), started.elapsedNow())
+        var isCommitted = false
+        try {
+            onBlockingThread {
+                // Of its own in any case, also when the worker itself was started inside a transaction.
+                inTopLevelTransaction(db, readOnly = false) {
+                    maxAttempts = 1
+                    fence.open(connection.connection as Connection, job.claim)
+                    val result = block(this, job, args)
+                    // A statement cannot be interrupted, and a block may swallow that it was: too late is too late.
+                    job.ensureActive()
+                    val stored = binding.encode(result)
+                    fence.close(connection.connection as Connection, job.claim, stored, started.elapsedNow())
+                }
+                isCommitted = true
             }
+        } catch (e: CancellationException) {
+            // An interruption that came after the commit changes nothing: the job is completed.
+            if (!isCommitted) throw e
         }
-        Outcome.Written
+        return Outcome.Written
     }
 }
 
@@ -77,7 +102,12 @@ public fun <T> savepoint(block: () -> T): T {
         try {
             block()
         } catch (e: Throwable) {
-            jdbc.rollback(savepoint)
+            // Without its savepoint the transaction is not the one it was: the block's own exception says more.
+            try {
+                jdbc.rollback(savepoint)
+            } catch (gone: SQLException) {
+                e.addSuppressed(gone)
+            }
             throw e
         }
     jdbc.releaseSavepoint(savepoint)

@@ -20,14 +20,18 @@ internal fun JdbcTransaction.wakeAfterCommit(kittiwake: Kittiwake, queues: Set<Q
 
 /**
  * Listens on the root transaction. It must not throw and must not use the connection: Exposed would take the commit for
- * failed and run the
- * block again.
+ * failed and run the block again.
  */
 @OptIn(KittiwakeSpi::class)
 private class WakeAfterCommit(private val kittiwake: Kittiwake) : StatementInterceptor {
     val queues: MutableSet<QueueName> = ConcurrentHashMap.newKeySet()
 
+    /** Blocks that commit by hand go on with this one, rather than with one more after each commit. */
+    override fun keepUserDataInTransactionStoreOnCommit(userData: Map<Key<*>, Any?>): Map<Key<*>, Any?> =
+        mapOf(key to this)
+
     override fun afterCommit(transaction: Transaction) {
+        if (queues.isEmpty()) return
         kittiwake.wake(queues.toSet())
         queues.clear()
     }

@@ -1,46 +1,413 @@
 package kittiwake.exposed
 
+import io.kotest.assertions.throwables.shouldThrow
 import io.kotest.core.spec.style.FunSpec
+import io.kotest.matchers.collections.shouldBeEmpty
+import io.kotest.matchers.collections.shouldHaveSize
+import io.kotest.matchers.nulls.shouldNotBeNull
 import io.kotest.matchers.shouldBe
+import io.kotest.matchers.string.shouldContain
+import io.kotest.matchers.types.shouldBeInstanceOf
+import kittiwake.KittiwakeSpi
+import kittiwake.event.JobEvent
+import kittiwake.job.Ending
+import kittiwake.job.JobId
+import kittiwake.job.JobScope
+import kittiwake.job.JobSnapshot
+import kittiwake.job.JobState
+import kittiwake.job.JobType
+import kittiwake.job.JobTypeBuilder
+import kittiwake.job.fixed
 import kittiwake.job.job
-import kittiwake.testing.TestDatabase
+import kittiwake.job.limit
+import kittiwake.job.never
+import kittiwake.worker.WorkerBuilder
+import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.cancelAndJoin
+import kotlinx.coroutines.coroutineScope
+import kotlinx.coroutines.currentCoroutineContext
 import kotlinx.coroutines.launch
+import kotlinx.coroutines.runBlocking
 import kotlinx.serialization.Serializable
-import org.jetbrains.exposed.v1.core.Table
-import org.jetbrains.exposed.v1.jdbc.Database
-import org.jetbrains.exposed.v1.jdbc.SchemaUtils
-import org.jetbrains.exposed.v1.jdbc.insert
-import org.jetbrains.exposed.v1.jdbc.selectAll
+import org.jetbrains.exposed.v1.jdbc.JdbcTransaction
+import org.jetbrains.exposed.v1.jdbc.transactions.suspendTransaction
 import org.jetbrains.exposed.v1.jdbc.transactions.transaction
-
-@Serializable
-data class NoteArgs(
-    val text: String,
-)
-
-object Notes : Table("handled_notes") {
-    val text = text("text")
-}
+import java.sql.SQLException
+import java.util.concurrent.CountDownLatch
+import kotlin.time.Duration
+import kotlin.time.Duration.Companion.milliseconds
 
 class HandleInTransactionSpec :
     FunSpec({
-        test("the handler's writes and the completion are one commit") {
-            val kittiwake = TestDatabase.kittiwake()
-            val db = Database.connect(TestDatabase.dataSource)
-            kittiwake.attach(db)
-            transaction(db) { SchemaUtils.create(Notes) }
-            val note = job<NoteArgs>("note") { handleInTransaction(db) { args -> Notes.insert { it[text] = args.text } } }
-            val worker =
-                kittiwake.worker {
-                    queue("note")
-                    jobs(note)
+        context("a handler that returns") {
+            test("has its writes, the jobs it enqueued and the completion in one commit") {
+                inShop {
+                    val send =
+                        send { args ->
+                            place(args.item)
+                            pack.enqueue(PackArgs("child"))
+                            orders().shouldBeEmpty()
+                            jobs() shouldBe listOf(args.item)
+                        }
+                    working(configure = { works(send) }) {
+                        val ended = ended(send, "tea")
+                        ended.ending shouldBe Ending.COMPLETED
+                        orders() shouldBe listOf("tea")
+                        jobs() shouldBe listOf("child")
+                        committed(
+                            """
+                            select xmin::text from $schema.orders
+                            union select xmin::text from $schema.job
+                            union select xmin::text from $schema.archive
+                            """,
+                        ) { it.getString(1) } shouldHaveSize 1
+                        it.await<JobEvent.Completed>().id shouldBe ended.id
+                    }
                 }
-            val run = launch { worker.run() }
-            val ref = transaction(db) { note.enqueue(NoteArgs("hello")) }
-            println(kittiwake.awaitEnd(ref.id))
-            transaction(db) { Notes.selectAll().map { it[Notes.text] } } shouldBe listOf("hello")
-            run.cancelAndJoin()
-            kittiwake.close()
+            }
+
+            test("has its result stored") {
+                inShop {
+                    val count =
+                        job<PackArgs, Receipt>("send") {
+                            handleInTransaction(db) { args -> Receipt(args.item, args.item.length) }
+                        }
+                    working(configure = { works(count) }) {
+                        ended(count, "tea").result shouldBe """{"item":"tea","letters":3}"""
+                    }
+                }
+            }
+
+            test("is the parent of what it enqueued") {
+                inShop {
+                    val send = send { pack.enqueue(PackArgs("child")) }
+                    working(configure = { works(send) }) {
+                        val parent = ended(send, "tea")
+                        columnOf(onlyJob(), "parent_id") shouldBe parent.id.toString()
+                        kittiwake.find(onlyJob()).shouldNotBeNull().parent shouldBe parent.id
+                    }
+                }
+            }
+
+            test("wakes the worker of what it enqueued") {
+                inShop {
+                    val send = send { pack.enqueue(PackArgs("child")) }
+                    Sleeper(this, "pack").use { sleeper ->
+                        working(configure = { works(send) }) {
+                            ended(send, "tea")
+                            sleeper.heard() shouldBe listOf("pack")
+                        }
+                    }
+                }
+            }
+
+            test("can be bound in the worker") {
+                inShop {
+                    working(configure = {
+                        queue("pack")
+                        handleInTransaction(pack, db) { args -> place(args.item) }
+                    }) {
+                        ended(pack, "tea").ending shouldBe Ending.COMPLETED
+                        orders() shouldBe listOf("tea")
+                    }
+                }
+            }
+
+            test("has a transaction of its own, even when the worker was started inside one") {
+                inShop {
+                    val send = send { args -> place(args.item) }
+                    val worker = kittiwake.worker { works(send) }
+                    suspendTransaction(db) {
+                        val surroundings = currentCoroutineContext()
+                        coroutineScope {
+                            val run = launch(surroundings + Dispatchers.Default) { worker.run() }
+                            val ref = kittiwake.submit(send, PackArgs("tea"))
+                            kittiwake.awaitEnd(ref.id, SOON).shouldNotBeNull().ending shouldBe Ending.COMPLETED
+                            run.cancelAndJoin()
+                        }
+                        rollback()
+                    }
+                    orders() shouldBe listOf("tea")
+                }
+            }
+        }
+
+        context("a handler that throws") {
+            test("leaves no writes, while the retry, the error and the attempt are kept") {
+                inShop {
+                    val send =
+                        send({ retry = fixed(1.milliseconds).limit(2) }) { args ->
+                            place("${args.item} $attempt")
+                            pack.enqueue(PackArgs("child $attempt"))
+                            if (attempt == 1) throw Mishap()
+                        }
+                    working(configure = { works(send) }) {
+                        val ended = ended(send, "tea")
+                        ended.ending shouldBe Ending.COMPLETED
+                        ended.attempts shouldBe 2
+                        ended.failures.single().attempt shouldBe 1
+                        ended.failures.single().error shouldContain "Mishap: a mishap"
+                        orders() shouldBe listOf("tea 2")
+                        jobs() shouldBe listOf("child 2")
+                    }
+                }
+            }
+
+            test("an SQLException runs its body once an attempt, whatever the database's own attempts are") {
+                var runs = 0
+                inShop({ defaultMaxAttempts = 3 }) {
+                    val send =
+                        send({ retry = fixed(1.milliseconds).limit(2) }) {
+                            runs++
+                            place("run $runs")
+                            throw SQLException("run $runs")
+                        }
+                    working(configure = { works(send) }) {
+                        val ended = ended(send, "tea")
+                        ended.ending shouldBe Ending.DISCARDED
+                        ended.attempts shouldBe 2
+                        runs shouldBe 2
+                        orders().shouldBeEmpty()
+                    }
+                }
+            }
+
+            test("out of a savepoint loses only that part when it is caught") {
+                inShop {
+                    val send =
+                        send { args ->
+                            place(args.item)
+                            shouldThrow<SQLException> {
+                                savepoint {
+                                    place("inside")
+                                    pack.enqueue(PackArgs("inside"))
+                                    fail()
+                                }
+                            }
+                            pack.enqueue(PackArgs("after"))
+                        }
+                    working(configure = { works(send) }) {
+                        ended(send, "tea").ending shouldBe Ending.COMPLETED
+                        orders() shouldBe listOf("tea")
+                        jobs() shouldBe listOf("after")
+                    }
+                }
+            }
+        }
+
+        context("a handler that breaks its transaction does not complete the job") {
+            test("by commit(): the attempt fails and says why; only what was committed by hand stays") {
+                inShop {
+                    val send =
+                        send({ retry = never }) {
+                            place("before")
+                            contextOf<JdbcTransaction>().commit()
+                            place("after")
+                        }
+                    working(configure = { works(send) }) {
+                        it.saysThatTheTransactionWasReplaced(ended(send, "tea"))
+                        orders() shouldBe listOf("before")
+                    }
+                }
+            }
+
+            test("by rollback(): the attempt fails and says why; nothing stays") {
+                inShop {
+                    val send =
+                        send({ retry = never }) {
+                            place("before")
+                            contextOf<JdbcTransaction>().rollback()
+                            place("after")
+                            pack.enqueue(PackArgs("after"))
+                        }
+                    working(configure = { works(send) }) {
+                        it.saysThatTheTransactionWasReplaced(ended(send, "tea"))
+                        orders().shouldBeEmpty()
+                        jobs().shouldBeEmpty()
+                    }
+                }
+            }
+
+            test("by catching the SQLException of a nested transaction { }: the same, and nothing stays") {
+                inShop {
+                    val send =
+                        send({ retry = never }) {
+                            place("before")
+                            shouldThrow<SQLException> { transaction(db) { fail() } }
+                            place("after")
+                        }
+                    working(configure = { works(send) }) {
+                        it.saysThatTheTransactionWasReplaced(ended(send, "tea"))
+                        orders().shouldBeEmpty()
+                    }
+                }
+            }
+
+            test("by catching the SQLException of a statement: the same, and nothing stays") {
+                inShop {
+                    val send =
+                        send({ retry = never }) {
+                            place("before")
+                            shouldThrow<SQLException> { fail() }
+                        }
+                    working(configure = { works(send) }) {
+                        ended(send, "tea").ending shouldBe Ending.DISCARDED
+                        it.await<JobEvent.Discarded>().reason shouldContain "current transaction is aborted"
+                        orders().shouldBeEmpty()
+                    }
+                }
+            }
+
+            test("but may catch it with useNestedTransactions, where only the inner block is undone") {
+                inShop({ useNestedTransactions = true }) {
+                    val send =
+                        send { args ->
+                            place(args.item)
+                            shouldThrow<SQLException> {
+                                transaction(db) {
+                                    place("inside")
+                                    fail()
+                                }
+                            }
+                        }
+                    working(configure = { works(send) }) {
+                        ended(send, "tea").ending shouldBe Ending.COMPLETED
+                        orders() shouldBe listOf("tea")
+                    }
+                }
+            }
+        }
+
+        context("a claim that is lost while the handler runs") {
+            test("because the job was cancelled keeps nothing of its transaction") {
+                inShop {
+                    val send =
+                        send { args ->
+                            place(args.item)
+                            pack.enqueue(PackArgs("child"))
+                            runBlocking { kittiwake.cancel(id) }
+                        }
+                    working(configure = { works(send) }) {
+                        ended(send, "tea").ending shouldBe Ending.CANCELLED
+                        it.await<JobEvent> { event -> event is JobEvent.LeaseLost || event is JobEvent.Cancelled }
+                        orders().shouldBeEmpty()
+                        jobs().shouldBeEmpty()
+                    }
+                }
+            }
+
+            test("because the job was taken back keeps nothing of it, and the next attempt does the work") {
+                inShop {
+                    val send =
+                        send { args ->
+                            place("${args.item} $attempt")
+                            pack.enqueue(PackArgs("child $attempt"))
+                            if (attempt == 1) takeBack(id)
+                        }
+                    working(configure = {
+                        works(send)
+                        heartbeatEvery = 200.milliseconds
+                    }) {
+                        val ended = ended(send, "tea")
+                        ended.ending shouldBe Ending.COMPLETED
+                        ended.attempts shouldBe 2
+                        it.await<JobEvent.LeaseLost>().attempt shouldBe 1
+                        orders() shouldBe listOf("tea 2")
+                        jobs() shouldBe listOf("child 2")
+                    }
+                }
+            }
+        }
+
+        context("a handler that takes too long") {
+            test("is interrupted, and its writes are undone") {
+                inShop {
+                    val send =
+                        send({ tooLate() }) { args ->
+                            place(args.item)
+                            CountDownLatch(1).await()
+                        }
+                    working(configure = { works(send) }) { it.saysThatItTookTooLong(ended(send, "tea")) }
+                    orders().shouldBeEmpty()
+                }
+            }
+
+            test("has its writes undone even when it swallows the interruption") {
+                inShop {
+                    val send =
+                        send({ tooLate() }) { args ->
+                            place(args.item)
+                            shouldThrow<InterruptedException> { CountDownLatch(1).await() }
+                        }
+                    working(configure = { works(send) }) { it.saysThatItTookTooLong(ended(send, "tea")) }
+                    orders().shouldBeEmpty()
+                }
+            }
+
+            test("has its writes undone even when a statement could not be interrupted") {
+                inShop {
+                    val send =
+                        send({ tooLate() }) { args ->
+                            place(args.item)
+                            contextOf<JdbcTransaction>().exec("select pg_sleep(1)")
+                        }
+                    working(configure = { works(send) }) { it.saysThatItTookTooLong(ended(send, "tea")) }
+                    orders().shouldBeEmpty()
+                }
+            }
         }
     })
+
+@Serializable
+data class Receipt(val item: String, val letters: Int)
+
+/** A job whose handler is [block], in a transaction of the shop's database. */
+private fun Shop.send(
+    configure: JobTypeBuilder<PackArgs, Unit>.() -> Unit = {},
+    block: context(JdbcTransaction) JobScope.(PackArgs) -> Unit,
+): JobType<PackArgs, Unit> = job("send") {
+    configure()
+    handleInTransaction(db, block)
+}
+
+private fun JobTypeBuilder<PackArgs, Unit>.tooLate() {
+    timeout = 200.milliseconds
+    retry = never
+}
+
+private fun WorkerBuilder.works(type: JobType<*, *>) {
+    queue(type.queue.value)
+    jobs(type)
+}
+
+/** The job of [type], enqueued and ended. */
+private suspend fun <R> Shop.ended(type: JobType<PackArgs, R>, item: String): JobSnapshot {
+    val ref = transaction(db) { type.enqueue(PackArgs(item)) }
+    return kittiwake.awaitEnd(ref.id, SOON).shouldNotBeNull()
+}
+
+private val JobSnapshot.ending: Ending get() = state.shouldBeInstanceOf<JobState.Ended>().ending
+
+private fun Shop.onlyJob(): JobId = JobId(committed("select id from $schema.job") { it.getLong(1) }.single())
+
+/** Takes the job from its worker as from one that has been silent; a worker that beats in that moment is left alone. */
+@OptIn(KittiwakeSpi::class)
+private fun Shop.takeBack(job: JobId) {
+    generateSequence { runBlocking { kittiwake.store.rescue(Duration.ZERO, 10) } }
+        .first { taken -> taken.any { it.id == job } }
+}
+
+context(tx: JdbcTransaction)
+private fun fail() {
+    tx.exec("select 1 / 0")
+}
+
+private suspend fun Witness.saysThatTheTransactionWasReplaced(job: JobSnapshot) {
+    job.ending shouldBe Ending.DISCARDED
+    await<JobEvent.Discarded>().reason shouldContain "is not the one that it began with"
+}
+
+private suspend fun Witness.saysThatItTookTooLong(job: JobSnapshot) {
+    job.ending shouldBe Ending.DISCARDED
+    await<JobEvent.Discarded>().reason shouldContain "took longer than its timeout of 200ms"
+}

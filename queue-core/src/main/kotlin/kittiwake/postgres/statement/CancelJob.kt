@@ -21,8 +21,8 @@ internal class CancelJob(schema: Schema, private val retention: Retention) {
 }
 
 // The job's row is the job: without it a claim drops the ticket, a completion is refused, a rescue passes it by. It is
-// always kept for a day at
-// least, for a worker that runs it asks the archive why it is gone. Indexes: job_pkey, attempt_pkey, scheduled_pkey.
+// always kept for a day at least, for a worker that runs it asks the archive why it is gone. Indexes: job_pkey,
+// attempt_pkey, scheduled_pkey.
 // language=PostgreSQL
 private const val CANCEL_JOB = """
 /* kittiwake: cancel job */
@@ -45,9 +45,16 @@ archived as (
                                   unique_key, parent_id, metadata, enqueued_at, run_at, ended_at, keep_until)
     select id, name, queue, priority, args, 'cancelled',
            coalesce((select max(attempt) from past), 0), max_attempts,
-           (select json_agg(json_build_object('attempt', attempt, 'at', ended_at, 'error', error) order by attempt)::text from past),
+           (select json_agg(
+                json_build_object('attempt', attempt, 'at', ended_at, 'error', error)
+                order by attempt
+            )::text
+            from past),
            unique_key, parent_id, metadata, enqueued_at, run_at, clock_timestamp(),
-           clock_timestamp() + greatest(keep_failed, case when keep_failed is null then :keep_failed * interval '1 microsecond' else interval '1 day' end)
+           clock_timestamp() + greatest(
+               keep_failed,
+               case when keep_failed is null then :keep_failed * interval '1 microsecond' else interval '1 day' end
+           )
     from gone
 )
 select id from gone

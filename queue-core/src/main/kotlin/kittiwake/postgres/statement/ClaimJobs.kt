@@ -72,25 +72,22 @@ internal class ClaimJobs(schema: Schema) {
     )
 }
 
-internal fun ResultSet.instant(column: String): Instant = getObject(column, OffsetDateTime::class.java)
-    .toInstant()
-    .toKotlinInstant()
+internal fun ResultSet.instant(column: String): Instant = checkNotNull(instantOrNull(column)) { "$column is null" }
 
-internal fun ResultSet.instantOrNull(column: String): Instant? = getObject(column, OffsetDateTime::class.java)
-    ?.toInstant()
-    ?.toKotlinInstant()
+internal fun ResultSet.instantOrNull(column: String): Instant? =
+    getObject(column, OffsetDateTime::class.java)?.toInstant()?.toKotlinInstant()
 
 // Takes up to :limit ready tickets from the spans, in the order of the index: highest priority first, then by expected
-// time, then by the
-// transaction that enqueued. Skips tickets that rivals are taking. The outer limit stops the nested loop, so no more
-// are locked than taken.
-// A ticket whose job is gone was cancelled: it is taken out and goes nowhere. The worker must live. Index: ready_pkey.
+// time, then by the transaction that enqueued. Skips tickets that rivals are taking. The outer limit stops the nested
+// loop, so no more are locked than taken. A ticket whose job is gone was cancelled: it is taken out and goes nowhere.
+// The worker must live. Index: ready_pkey.
 // language=PostgreSQL
 private const val CLAIM_JOBS = """
 /* kittiwake: claim jobs */
 with next as materialized (
     select ticket.place
-    from unnest(:after_lanes::smallint[], :after_ranks::bigint[], :after_jobs::bigint[], :until_lanes::smallint[], :until_ranks::bigint[])
+    from unnest(:after_lanes::smallint[], :after_ranks::bigint[], :after_jobs::bigint[],
+                :until_lanes::smallint[], :until_ranks::bigint[])
          as span (after_lane, after_rank, after_job, until_lane, until_rank)
     cross join lateral (
         select ready.ctid as place

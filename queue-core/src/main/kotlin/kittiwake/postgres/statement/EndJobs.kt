@@ -53,9 +53,9 @@ internal class EndJobs(schema: Schema, private val retention: Retention) {
 }
 
 // Ends the given jobs that are in a lease of :worker: job rows go, archive rows come, past attempts move with them.
-// Leases named as emptied
-// go in the same statement; the others are locked against rescue. When a marker is given, the transaction must be the
-// one that set it.
+// Leases named as emptied go in the same statement; the others are locked against rescue. When a marker is given, the
+// transaction must be the one that set it.
+// A worker is compared in a way no index serves: by its id all its dead leases would be walked.
 // Indexes: lease_pkey, job_pkey, attempt_pkey.
 // language=PostgreSQL
 private const val END_JOBS = """
@@ -63,14 +63,14 @@ private const val END_JOBS = """
 with emptied as materialized (
     delete from {schema}.lease
     where id = any(:emptied::bigint[])
-      and worker_id = :worker
+      and worker_id is not distinct from :worker
     returning id, job_ids
 ),
 kept as materialized (
     select id, job_ids
     from {schema}.lease
     where id = any(:kept::bigint[])
-      and worker_id = :worker
+      and worker_id is not distinct from :worker
       and (:marker::text is null or current_setting('kittiwake.claim', true) = :marker)
     for key share
 ),
@@ -81,7 +81,8 @@ held as materialized (
 ),
 ending as materialized (
     select ending.*
-    from unnest(:job_ids::bigint[], :leases::bigint[], :attempts::smallint[], :endings::text[], :results::text[], :errors::text[], :took::bigint[])
+    from unnest(:job_ids::bigint[], :leases::bigint[], :attempts::smallint[], :endings::text[], :results::text[],
+                :errors::text[], :took::bigint[])
          as ending (job_id, lease, attempt, ending, result, error, took)
     where (lease, job_id) in (select id, job_id from held)
 ),
@@ -96,17 +97,22 @@ past as materialized (
     returning job_id, attempt, ended_at, error
 ),
 archived as (
-    insert into {schema}.archive (id, name, queue, priority, args, ending, result, error, attempt, max_attempts, failures, worker_id, took,
-                                  unique_key, parent_id, metadata, enqueued_at, run_at, ended_at, keep_until)
-    select gone.id, gone.name, gone.queue, gone.priority, gone.args, ending.ending, ending.result, ending.error, ending.attempt,
-           gone.max_attempts,
+    insert into {schema}.archive (id, name, queue, priority, args, ending, result, error, attempt, max_attempts,
+                                  failures, worker_id, took, unique_key, parent_id, metadata, enqueued_at, run_at,
+                                  ended_at, keep_until)
+    select gone.id, gone.name, gone.queue, gone.priority, gone.args, ending.ending, ending.result, ending.error,
+           ending.attempt, gone.max_attempts,
            case when ending.attempt > 1 then (
-               select json_agg(json_build_object('attempt', past.attempt, 'at', past.ended_at, 'error', past.error) order by past.attempt)::text
+               select json_agg(
+                   json_build_object('attempt', past.attempt, 'at', past.ended_at, 'error', past.error)
+                   order by past.attempt
+               )::text
                from past
                where past.job_id = gone.id
            ) end,
            :worker, ending.took * interval '1 microsecond',
-           gone.unique_key, gone.parent_id, gone.metadata, gone.enqueued_at, gone.run_at, clock_timestamp(), clock_timestamp() + keep.time
+           gone.unique_key, gone.parent_id, gone.metadata, gone.enqueued_at, gone.run_at,
+           clock_timestamp(), clock_timestamp() + keep.time
     from gone
     join ending on ending.job_id = gone.id
     cross join lateral (

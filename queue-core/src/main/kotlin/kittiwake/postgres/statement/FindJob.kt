@@ -22,29 +22,16 @@ import kotlin.time.Instant
 internal class FindJob(schema: Schema) {
     private val find = NamedSql(FIND_JOB, schema)
 
-    fun execute(connection: Connection, id: JobId): JobSnapshot? = find
-        .query(connection, { this["id"] = id.value }, ::snapshot)
-        .firstOrNull()
+    fun execute(connection: Connection, id: JobId): JobSnapshot? =
+        find.query(connection, { this["id"] = id.value }, ::snapshot).firstOrNull()
 
     private fun snapshot(row: ResultSet): JobSnapshot {
-        val failures = row.getString("failures")?.let { Json.decodeFromString<List<Past>>(it) }.orEmpty().map {
-            it
-                .toFailure()
-        }
+        val past = row.getString("failures")?.let { Json.decodeFromString<List<Past>>(it) }.orEmpty()
         val state = state(row)
         val attempts = row.getInt("attempt")
-        val last = row
-            .getString("error")
-            ?.takeIf {
-                state is JobState.Ended
-            }?.let {
-                AttemptFailure(
-                    attempts,
-                    (state as JobState.Ended)
-                        .at,
-                    it,
-                )
-            }
+        val last = (state as? JobState.Ended)?.let { ended ->
+            row.getString("error")?.let { AttemptFailure(attempts, ended.at, it) }
+        }
         return JobSnapshot(
             id = JobId(row.getLong("id")),
             name = JobName(row.getString("name")),
@@ -58,15 +45,14 @@ internal class FindJob(schema: Schema) {
             metadata = row.getString("metadata")?.let { Json.decodeFromString<Map<String, String>>(it) }.orEmpty(),
             parent = row.longOrNull("parent_id")?.let(::JobId),
             result = row.getString("result"),
-            failures = failures + listOfNotNull(last),
+            failures = past.map { it.toFailure() } + listOfNotNull(last),
         )
     }
 
     private fun state(row: ResultSet): JobState {
         row.getString("ending")?.let { return JobState.Ended(Ending.valueOf(it.uppercase()), row.instant("ended_at")) }
-        row.getString("worker_id")?.let {
-            return JobState
-                .Running(WorkerId(it), row.getInt("attempt"), row.instant("claimed_at"))
+        row.getString("worker_id")?.let { worker ->
+            return JobState.Running(WorkerId(worker), row.getInt("attempt"), row.instant("claimed_at"))
         }
         return row.instantOrNull("due_at")?.let { JobState.Scheduled(it) } ?: JobState.Ready
     }
@@ -87,12 +73,19 @@ with held as materialized (
     from {schema}.lease
     where :id = any(job_ids)
 )
-select job.id, job.name, job.queue, job.priority, job.args, job.max_attempts, job.enqueued_at, job.metadata, job.parent_id,
-       null as result, null as error, null as ending, null::timestamptz as ended_at,
-       (select worker_id from held) as worker_id, (select claimed_at from held) as claimed_at, scheduled.run_at as due_at,
-       coalesce((select attempt from held), scheduled.attempt, (select max(attempt) from {schema}.attempt where job_id = job.id), 0) as attempt,
+select job.id, job.name, job.queue, job.priority, job.args, job.max_attempts, job.enqueued_at, job.metadata,
+       job.parent_id, null as result, null as error, null as ending, null::timestamptz as ended_at,
+       (select worker_id from held) as worker_id, (select claimed_at from held) as claimed_at,
+       scheduled.run_at as due_at,
+       coalesce(
+           (select attempt from held),
+           scheduled.attempt,
+           (select max(attempt) from {schema}.attempt where job_id = job.id),
+           0
+       ) as attempt,
        (select json_agg(json_build_object('attempt', attempt, 'at', ended_at, 'error', error) order by attempt)::text
-        from {schema}.attempt where job_id = job.id) as failures
+        from {schema}.attempt
+        where job_id = job.id) as failures
 from {schema}.job
 left join {schema}.scheduled on scheduled.job_id = job.id
 where job.id = :id

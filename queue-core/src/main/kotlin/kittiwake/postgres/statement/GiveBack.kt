@@ -27,8 +27,7 @@ internal class GiveBack(schema: Schema) {
 }
 
 // Leases of :worker go, their tickets return to ready as if they had not been claimed. A worker that leaves is kept as
-// ended for a while,
-// so that nothing of it which is still under way stays claimed. Indexes: lease_worker_idx, job_pkey.
+// ended for a while, so that nothing of it which is still under way stays claimed. Indexes: lease_worker_idx, job_pkey.
 // language=PostgreSQL
 private const val GIVE_BACK = """
 /* kittiwake: give back */
@@ -42,7 +41,12 @@ back as materialized (
     select entry.job_id, entry.attempt, job.queue, job.priority, job.expected_at
     from dropped
     cross join lateral unnest(dropped.job_ids, dropped.attempts) as entry (job_id, attempt)
-    cross join lateral (select queue, priority, expected_at from {schema}.job where id = entry.job_id for key share) as job
+    cross join lateral (
+        select queue, priority, expected_at
+        from {schema}.job
+        where id = entry.job_id
+        for key share
+    ) as job
 ),
 ready_now as (
     insert into {schema}.ready (queue, lane, rank, job_id, attempt)

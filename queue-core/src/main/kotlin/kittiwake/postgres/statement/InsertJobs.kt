@@ -78,8 +78,8 @@ internal val Retention.failedMicroseconds: Long get() = failed.inMicroseconds()
 internal fun ResultSet.longOrNull(column: String): Long? = getLong(column).takeUnless { wasNull() }
 
 // Stores jobs in the order given, and their tickets: in ready, or in scheduled while they are not due. Conflicts come
-// back without an id.
-// Sorted by key, so that two transactions that store the same keys wait for each other in one order.
+// back without an id. Sorted by key, so that two transactions that store the same keys wait for each other in one
+// order.
 // language=PostgreSQL
 private const val INSERT_JOBS = """
 /* kittiwake: insert jobs */
@@ -90,15 +90,15 @@ with input as materialized (
            i.expected_at::timestamptz as expected_at,
            i.keep_completed * interval '1 microsecond' as keep_completed,
            i.keep_failed * interval '1 microsecond' as keep_failed
-    from unnest(:names::text[], :queues::text[], :priorities::int[], :args::text[], :max_attempts::int[], :delays::bigint[],
-                :run_ats::text[], :expected_ats::text[], :unique_keys::text[], :parents::bigint[], :metadata::text[],
-                :keep_completed::bigint[], :keep_failed::bigint[])
-         with ordinality as i (name, queue, priority, args, max_attempts, delay, run_at, expected_at, unique_key, parent_id, metadata,
-                               keep_completed, keep_failed, position)
+    from unnest(:names::text[], :queues::text[], :priorities::int[], :args::text[], :max_attempts::int[],
+                :delays::bigint[], :run_ats::text[], :expected_ats::text[], :unique_keys::text[], :parents::bigint[],
+                :metadata::text[], :keep_completed::bigint[], :keep_failed::bigint[])
+         with ordinality as i (name, queue, priority, args, max_attempts, delay, run_at, expected_at, unique_key,
+                               parent_id, metadata, keep_completed, keep_failed, position)
 ),
 stored as (
-    insert into {schema}.job (id, name, queue, priority, args, max_attempts, run_at, expected_at, unique_key, parent_id, metadata,
-                              keep_completed, keep_failed, by_hand)
+    insert into {schema}.job (id, name, queue, priority, args, max_attempts, run_at, expected_at, unique_key, parent_id,
+                              metadata, keep_completed, keep_failed, by_hand)
     select id, name, queue, priority, args, max_attempts, run_at, expected_at, unique_key, parent_id, metadata,
            keep_completed, keep_failed, false
     from input

@@ -22,8 +22,7 @@ internal class PromoteJobs(schema: Schema) {
 }
 
 // Moves up to :limit due tickets from scheduled to ready, and says when the next one is due. It joins its lane at the
-// end: a job that waited
-// for its time is not served before those that waited in the queue. Index: scheduled_due_idx.
+// end: a job that waited for its time is not served before those that waited in the queue. Index: scheduled_due_idx.
 // language=PostgreSQL
 private const val PROMOTE_JOBS = """
 /* kittiwake: promote jobs */

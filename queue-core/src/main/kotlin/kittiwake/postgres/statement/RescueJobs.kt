@@ -25,9 +25,7 @@ internal class RescueJobs(schema: Schema, private val retention: Retention) {
             }) {
                 Rescued(
                     JobId(it.getLong("job_id")), it.getString("name"), QueueName(it.getString("queue")),
-                    it
-                        .getInt("attempt"),
-                    it.getBoolean("used_up"),
+                    it.getInt("attempt"), it.getBoolean("used_up"),
                 )
             }
         forget.query(connection, { this["after"] = (silentFor * FORGOTTEN_AFTER_LEASES).inWholeMicroseconds }) {}
@@ -41,10 +39,9 @@ internal class RescueJobs(schema: Schema, private val retention: Retention) {
 }
 
 // Takes up to :limit leases of workers that have been silent for so long, re-checked under their locks: the worker is
-// ended first, and a
-// worker that beats in this moment is left alone. After a start of the server everybody gets that time to speak first.
-// The attempt counts;
-// jobs whose attempts are used up are discarded. Indexes: worker_pkey, lease_worker_idx, job_pkey.
+// ended first, and a worker that beats in this moment is left alone. After a start of the server everybody gets that
+// time to speak first. The attempt counts; jobs whose attempts are used up are discarded. Indexes: worker_pkey,
+// lease_worker_idx, job_pkey.
 // language=PostgreSQL
 private const val RESCUE_JOBS = """
 /* kittiwake: rescue jobs */
@@ -82,12 +79,16 @@ lost as materialized (
     from dropped
     cross join lateral unnest(dropped.job_ids, dropped.attempts) as entry (job_id, attempt)
     cross join lateral (
-        select name, queue, priority, expected_at, max_attempts from {schema}.job where id = entry.job_id for update
+        select name, queue, priority, expected_at, max_attempts
+        from {schema}.job
+        where id = entry.job_id
+        for update
     ) as job
 ),
 noted as (
     insert into {schema}.attempt (job_id, attempt, worker_id, error)
-    select job_id, attempt, worker_id, 'The worker was silent for too long: it crashed, was killed or lost the database.'
+    select job_id, attempt, worker_id,
+           'The worker was silent for too long: it crashed, was killed or lost the database.'
     from lost
     where not used_up
     on conflict do nothing
@@ -109,15 +110,19 @@ past as materialized (
     returning job_id, attempt, ended_at, error
 ),
 archived as (
-    insert into {schema}.archive (id, name, queue, priority, args, ending, error, attempt, max_attempts, failures, worker_id,
-                                  unique_key, parent_id, metadata, enqueued_at, run_at, ended_at, keep_until)
+    insert into {schema}.archive (id, name, queue, priority, args, ending, error, attempt, max_attempts, failures,
+                                  worker_id, unique_key, parent_id, metadata, enqueued_at, run_at, ended_at, keep_until)
     select gone.id, gone.name, gone.queue, gone.priority, gone.args, 'discarded',
            'The worker was silent for too long in the last attempt: it crashed, was killed or lost the database.',
            lost.attempt, gone.max_attempts,
-           (select json_agg(json_build_object('attempt', past.attempt, 'at', past.ended_at, 'error', past.error) order by past.attempt)::text
-            from past where past.job_id = gone.id),
-           lost.worker_id, gone.unique_key, gone.parent_id, gone.metadata, gone.enqueued_at, gone.run_at, clock_timestamp(),
-           clock_timestamp() + keep.time
+           (select json_agg(
+                json_build_object('attempt', attempt, 'at', ended_at, 'error', error)
+                order by attempt
+            )::text
+            from past
+            where past.job_id = gone.id),
+           lost.worker_id, gone.unique_key, gone.parent_id, gone.metadata, gone.enqueued_at, gone.run_at,
+           clock_timestamp(), clock_timestamp() + keep.time
     from gone
     join lost on lost.job_id = gone.id
     cross join lateral (select coalesce(gone.keep_failed, :keep_failed * interval '1 microsecond') as time) as keep

@@ -48,8 +48,7 @@ internal class ReturnJobs(schema: Schema) {
 }
 
 // Moves the tickets of the given jobs out of leases of :worker, with the attempts made so far, and keeps what failed. A
-// job that was
-// cancelled meanwhile has no row any more and stays out. Indexes: lease_pkey, job_pkey.
+// job that was cancelled meanwhile has no row any more and stays out. Indexes: lease_pkey, job_pkey.
 // language=PostgreSQL
 private const val RETURN_JOBS = """
 /* kittiwake: return jobs */
@@ -57,19 +56,25 @@ with held as materialized (
     select id, job_ids
     from {schema}.lease
     where id = any(:touched::bigint[])
-      and worker_id = :worker
+      and worker_id is not distinct from :worker
     for update
 ),
 returning_jobs as materialized (
     select back.*
-    from unnest(:job_ids::bigint[], :leases::bigint[], :made::smallint[], :delays::bigint[], :errors::text[], :took::bigint[])
+    from unnest(:job_ids::bigint[], :leases::bigint[], :made::smallint[], :delays::bigint[], :errors::text[],
+                :took::bigint[])
          as back (job_id, lease, made, delay, error, took)
     where (lease, job_id) in (select id, unnest(job_ids) from held)
 ),
 back as materialized (
     select r.*, job.queue, job.priority, job.expected_at
     from returning_jobs r
-    cross join lateral (select queue, priority, expected_at from {schema}.job where id = r.job_id for key share) as job
+    cross join lateral (
+        select queue, priority, expected_at
+        from {schema}.job
+        where id = r.job_id
+        for key share
+    ) as job
 ),
 shrunk as (
     update {schema}.lease

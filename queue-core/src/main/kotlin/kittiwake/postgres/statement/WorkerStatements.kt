@@ -78,8 +78,8 @@ returning id
 """
 
 // Keeps all claims of :worker, unless it has been given up for dead. Of its running jobs it asks only those whose row
-// is gone: somebody
-// cancelled them, or their completion was written a moment ago. Indexes: worker_pkey, job_pkey, archive_id_idx.
+// is gone: somebody cancelled them, or their completion was written a moment ago. Indexes: worker_pkey, job_pkey,
+// archive_id_idx.
 // language=PostgreSQL
 private const val BEAT = """
 /* kittiwake: beat */

@@ -12,16 +12,15 @@ import kotlinx.coroutines.NonCancellable
 import kotlinx.coroutines.withContext
 import kotlinx.coroutines.withTimeoutOrNull
 import org.slf4j.LoggerFactory
+import kotlin.time.ComparableTimeMark
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
-import kotlin.time.TimeMark
 import kotlin.time.TimeSource
 
 /**
  * Keeps the slots of one queue filled: claims while there are jobs, promotes those that fall due, and sleeps when there
- * is nothing to do
- * until the bell rings, the next job is due, or it is time to poll.
+ * is nothing to do until the bell rings, the next job is due, or it is time to poll.
  */
 @OptIn(KittiwakeSpi::class)
 internal class ClaimLoop(
@@ -32,12 +31,15 @@ internal class ClaimLoop(
     private val wakeups: Wakeups,
     private val bells: Bells,
     private val pollEvery: Duration,
-    private val time: TimeSource,
+    private val time: TimeSource.WithComparableMarks,
     private val start: (ClaimedJob) -> Unit,
 ) {
     private var announced = false
     private var fullClaims = 0
-    private var nextDue: TimeMark = time.markNow()
+    private var nextDue: ComparableTimeMark = time.markNow()
+
+    /** Whether nothing can have been put off since we looked when the next job is due, or we would have been told. */
+    private var isDueKnown = false
 
     suspend fun run(): Nothing = forever("Claiming from queue \"${queue.name}\"", log) {
         val room = awaitRoom()
@@ -61,8 +63,11 @@ internal class ClaimLoop(
         slots.awaitRoom()
     }
 
+    /** Busy queues are not told what is put off: they look now and then. */
     private suspend fun becomeBusy() {
         if (++fullClaims >= BUSY_AFTER) stopListening()
+        if (isDueKnown) nextDue = minOf(nextDue, time.markNow() + LOOK_FOR_DUE_EVERY)
+        isDueKnown = false
     }
 
     private suspend fun stopListening() {
@@ -79,16 +84,20 @@ internal class ClaimLoop(
         if (!announced) {
             wakeups.quiet(queue.name)
             announced = true
+            isDueKnown = false
             return
         }
-        if (promoteDue() > 0) return
-        bells.await(queue.name, minOf(jittered(pollEvery), -nextDue.elapsedNow()).coerceAtLeast(Duration.ZERO))
+        if (!isDueKnown && promoteDue() > 0) return
+        val untilDue = (-nextDue.elapsedNow()).coerceAtLeast(Duration.ZERO)
+        if (bells.await(queue.name, minOf(jittered(pollEvery), untilDue))) isDueKnown = false
     }
 
     private suspend fun promoteDue(): Int {
         val promotion = store.promote(queue.name, PROMOTION_BATCH)
-        val wait = if (promotion.moved == PROMOTION_BATCH) Duration.ZERO else promotion.nextDueIn ?: LOOK_FOR_DUE_EVERY
-        nextDue = time.markNow() + wait.coerceAtMost(LOOK_FOR_DUE_EVERY)
+        val lookAgain = if (announced) pollEvery else LOOK_FOR_DUE_EVERY
+        val wait = if (promotion.moved == PROMOTION_BATCH) Duration.ZERO else promotion.nextDueIn ?: lookAgain
+        nextDue = time.markNow() + wait.coerceAtMost(lookAgain)
+        isDueKnown = true
         return promotion.moved
     }
 
@@ -100,7 +109,7 @@ internal class ClaimLoop(
         const val PROMOTION_BATCH = 1_000
         val SATURATED = 100.milliseconds
 
-        /** A job scheduled by somebody who could not tell us is found after so long. */
+        /** How late a busy queue may be for a job that it was not told of. */
         val LOOK_FOR_DUE_EVERY = 1.seconds
     }
 }

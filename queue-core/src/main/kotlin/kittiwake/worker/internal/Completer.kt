@@ -23,8 +23,7 @@ import kotlin.time.TimeSource
  * handlers, not the heap.
  *
  * A batch that cannot be written is tried again until [giveUpAfter] has passed; then the worker must take a new id, so
- * that its claims
- * are taken back rather than kept by a process that can never finish them.
+ * that its claims are taken back rather than kept by a process that can never finish them.
  */
 @OptIn(KittiwakeSpi::class)
 internal class Completer(
@@ -73,7 +72,10 @@ internal class Completer(
             } catch (e: Exception) {
                 currentCoroutineContext().ensureActive()
                 if (started.elapsedNow() >= giveUpAfter) {
-                    log.error("{} completions could not be written for {}; their jobs will run again", batch.size, giveUpAfter, e)
+                    log.error(
+                        "{} completions could not be written for {}; their jobs will run again",
+                        batch.size, giveUpAfter, e,
+                    )
                     batch.forEach(onLost)
                     return onGivenUp()
                 }

@@ -12,21 +12,30 @@ internal fun errorText(cause: Throwable): String {
     val writer = BoundedWriter()
     try {
         cause.printStackTrace(PrintWriter(writer))
-    } catch (e: Exception) {
-        writer.append("${cause::class.qualifiedName}, whose message cannot be read: ${e::class.qualifiedName}")
+    } catch (e: Throwable) {
+        writer.append("${cause.javaClass.name}, whose message cannot be read: ${e.javaClass.name}")
     }
-    return storable(writer.text.toString(), MAX_ERROR_CHARACTERS)
+    return storable(writer.text.toString(), MAX_ERROR_CHARACTERS, writer.length)
 }
 
 /** Keeps the beginning, so that a huge message costs no more than a small one. */
 private class BoundedWriter : Writer() {
     val text = StringBuilder()
+    var length = 0L
+        private set
 
     override fun write(buffer: CharArray, offset: Int, length: Int) {
-        text.appendRange(
-            buffer, offset,
-            offset + length.coerceIn(0, (MAX_ERROR_CHARACTERS + 1 - text.length).coerceAtLeast(0)),
-        )
+        text.appendRange(buffer, offset, offset + kept(length))
+    }
+
+    // Not by way of the other, for which the whole string would be copied.
+    override fun write(string: String, offset: Int, length: Int) {
+        text.appendRange(string, offset, offset + kept(length))
+    }
+
+    private fun kept(coming: Int): Int {
+        length += coming
+        return coming.coerceAtMost(MAX_ERROR_CHARACTERS - text.length)
     }
 
     override fun flush() = Unit

@@ -32,8 +32,7 @@ import kotlin.time.TimeSource
 
 /**
  * Runs one claimed job and says how it ended. It is total: every ending of a handler, any throwable included, becomes
- * one [Completion],
- * or null when the job is no longer ours to write about.
+ * one [Completion], or null when the job is no longer ours to write about.
  */
 @OptIn(KittiwakeSpi::class)
 internal class JobRunner(
@@ -67,27 +66,28 @@ internal class JobRunner(
             return when (val interruption = job.interruption) {
                 is Interruption.LeaseLost -> null
                 is Interruption.CancelledByUser -> Completion.Settled(claim, took, Reason.CANCELLED)
-                is Interruption.WorkerStopping -> if (failure == null) completionOf(outcome!!, took) else Completion.Released(claim, took)
+                is Interruption.WorkerStopping ->
+                    if (failure == null) completionOf(outcome!!, took) else Completion.Released(claim, took)
                 is Interruption.TimedOut -> afterFailure(interruption, took)
                 null -> if (failure == null) completionOf(outcome!!, took) else afterFailure(failure, took)
             }
         }
 
-        private suspend fun tryHandling(args: A): Throwable? =
-            try {
-                withTimer {
-                    withContext(CoroutineName("kittiwake ${claim.name} #${claim.id}") + CurrentJob(claim.id.value, claim.name)) {
-                        job.entered(coroutineContext.job)
-                        val handler = checkNotNull(bound.handler)
-                        outcome = with(handler) { ClaimedJobScope(claim, this@withContext).work(args) }
-                    }
+        private suspend fun tryHandling(args: A): Throwable? = try {
+            withTimer {
+                val name = CoroutineName("kittiwake ${claim.name} #${claim.id}")
+                withContext(name + CurrentJob(claim.id.value, claim.name)) {
+                    job.entered(coroutineContext.job)
+                    val handler = checkNotNull(bound.handler)
+                    outcome = with(handler) { ClaimedJobScope(claim, this@withContext).work(args) }
                 }
-                null
-            } catch (e: Throwable) {
-                currentCoroutineContext().ensureActive()
-                if (e is VirtualMachineError && e !is StackOverflowError) onFatalError(e)
-                e
             }
+            null
+        } catch (e: Throwable) {
+            currentCoroutineContext().ensureActive()
+            if (e is VirtualMachineError && e !is StackOverflowError) onFatalError(e)
+            e
+        }
 
         private suspend fun withTimer(block: suspend () -> Unit) {
             if (type.timeout.isInfinite()) return block()
@@ -106,24 +106,23 @@ internal class JobRunner(
         }
 
         private fun undecodable(e: Throwable): Completion {
-            val text = "The args of job \"${claim.name}\" cannot be decoded by ${type.args}: ${e.message}"
+            val text = "The args of job \"${claim.name}\" cannot be decoded by ${type.args}"
             return Completion.Discarded(claim, Duration.ZERO, errorText(ArgsDecodingException(text, e)))
         }
 
-        private fun completionOf(outcome: Outcome<R>, took: Duration): Completion =
-            when (outcome) {
-                is Outcome.Done -> succeeded(outcome.result, took)
-                is Outcome.Snoozed -> Completion.Snoozed(claim, took, outcome.delay)
-                is Outcome.Discarded -> Completion.Discarded(claim, took, "Discarded by its handler: ${outcome.reason}")
-                Outcome.Written -> Completion.Settled(claim, took, Reason.WRITTEN_BY_HANDLER)
-            }
+        private fun completionOf(outcome: Outcome<R>, took: Duration): Completion = when (outcome) {
+            is Outcome.Done -> succeeded(outcome.result, took)
+            is Outcome.Snoozed -> Completion.Snoozed(claim, took, outcome.delay)
+            is Outcome.Discarded -> Completion.Discarded(claim, took, "Discarded by its handler: ${outcome.reason}")
+            Outcome.Written -> Completion.Settled(claim, took, Reason.WRITTEN_BY_HANDLER)
+        }
 
-        private fun succeeded(result: R, took: Duration): Completion =
-            try {
-                Completion.Succeeded(claim, took, type.result.storedText(result))
-            } catch (e: Exception) {
-                afterFailure(IllegalStateException("The result of job \"${claim.name}\" cannot be stored: ${e.message}", e), took)
-            }
+        private fun succeeded(result: R, took: Duration): Completion = try {
+            Completion.Succeeded(claim, took, type.result.storedText(result))
+        } catch (e: Exception) {
+            val text = "The result of job \"${claim.name}\" cannot be stored"
+            afterFailure(IllegalStateException(text, e), took)
+        }
 
         private fun afterFailure(cause: Throwable, took: Duration): Completion {
             val error = errorText(cause)
@@ -143,7 +142,7 @@ internal class JobRunner(
                     log.warn("The retry policy of job \"{}\" failed; waiting by the default one", claim.name, e)
                     return RetryPolicy.Default.decide(failure)
                 }
-            if (decision !is After || !decision.delay.isNegative() && decision.delay.isFinite()) return decision
+            if (decision !is After || (!decision.delay.isNegative() && decision.delay.isFinite())) return decision
             log.warn("The retry policy of job \"{}\" said {}; waiting by the default one", claim.name, decision)
             return RetryPolicy.Default.decide(failure)
         }
@@ -152,8 +151,9 @@ internal class JobRunner(
     private fun unknown(claim: ClaimedJob): Completion {
         val problem =
             UnknownJobException(
-                "No handler for job \"${claim.name}\" (id ${claim.id}) in this worker, which knows ${handlers.keys.sorted()}. " +
-                    "The job is tried again in $UNKNOWN_DELAY; its attempts are not used up",
+                "No handler for job \"${claim.name}\" (id ${claim.id}) in this worker, " +
+                    "which knows ${handlers.keys.sorted()}. The job is tried again in $UNKNOWN_DELAY; " +
+                    "its attempts are not used up",
             )
         log.warn(problem.message)
         return Completion.Snoozed(claim, Duration.ZERO, UNKNOWN_DELAY)

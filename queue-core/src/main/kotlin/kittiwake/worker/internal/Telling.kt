@@ -19,26 +19,26 @@ internal class Telling(private val observers: List<JobObserver>) {
     fun written(completion: Completion) {
         val claim = completion.claim
         when (completion) {
-            is Completion.Failed -> log.warn("{} failed, again in {}: {}", claim, completion.delay, completion.error.lineSequence().first())
-            is Completion.Discarded -> log.warn("{} is discarded: {}", claim, completion.error.lineSequence().first())
+            is Completion.Failed ->
+                log.warn("{} failed, again in {}: {}", claim, completion.delay, completion.error.firstLine())
+            is Completion.Discarded -> log.warn("{} is discarded: {}", claim, completion.error.firstLine())
             else -> log.trace("{}", completion)
         }
         if (observers.isNotEmpty()) tell(eventOf(completion, claim))
     }
 
-    private fun eventOf(completion: Completion, claim: ClaimedJob): JobEvent =
-        when (completion) {
-            is Completion.Succeeded -> JobEvent.Completed(claim, completion.took)
-            is Completion.Discarded -> JobEvent.Discarded(claim, completion.error)
-            is Completion.Failed -> JobEvent.Failed(claim, completion.error, completion.delay)
-            is Completion.Snoozed -> JobEvent.Snoozed(claim, completion.delay)
-            is Completion.Released -> JobEvent.Released(claim)
-            is Completion.Settled ->
-                when (completion.reason) {
-                    Reason.WRITTEN_BY_HANDLER -> JobEvent.Completed(claim, completion.took)
-                    Reason.CANCELLED -> JobEvent.Cancelled(claim)
-                }
-        }
+    private fun eventOf(completion: Completion, claim: ClaimedJob): JobEvent = when (completion) {
+        is Completion.Succeeded -> JobEvent.Completed(claim, completion.took)
+        is Completion.Discarded -> JobEvent.Discarded(claim, completion.error)
+        is Completion.Failed -> JobEvent.Failed(claim, completion.error, completion.delay)
+        is Completion.Snoozed -> JobEvent.Snoozed(claim, completion.delay)
+        is Completion.Released -> JobEvent.Released(claim)
+        is Completion.Settled ->
+            when (completion.reason) {
+                Reason.WRITTEN_BY_HANDLER -> JobEvent.Completed(claim, completion.took)
+                Reason.CANCELLED -> JobEvent.Cancelled(claim)
+            }
+    }
 
     fun lost(completion: Completion): Unit = lost(completion.claim)
 
@@ -60,6 +60,8 @@ internal class Telling(private val observers: List<JobObserver>) {
             }
         }
     }
+
+    private fun String.firstLine() = lineSequence().first()
 
     private companion object {
         val log = LoggerFactory.getLogger("kittiwake.worker")!!

@@ -36,8 +36,7 @@ import kotlin.time.TimeSource
  * dead.
  *
  * Two scopes: *intake* (wake-ups, claim loops, upkeep) dies at once when the caller cancels; *work* (handlers) outlives
- * it, and the
- * completer and the heartbeat outlive the work. So shutdown runs down the pipeline in flow order.
+ * it, and the completer and the heartbeat outlive the work. So shutdown runs down the pipeline in flow order.
  */
 @OptIn(KittiwakeSpi::class)
 internal class WorkerLife(
@@ -46,7 +45,7 @@ internal class WorkerLife(
     handlers: Map<String, BoundJob<*, *>>,
     private val telling: Telling,
     private val retentions: Set<Retention>,
-    private val time: TimeSource,
+    private val time: TimeSource.WithComparableMarks,
 ) {
     private val id = WorkerId.random()
     private val running = RunningJobs()
@@ -100,6 +99,8 @@ internal class WorkerLife(
             try {
                 return store.join(id, config.name, config.queues.mapTo(mutableSetOf()) { it.name })
             } catch (e: SchemaException) {
+                throw e
+            } catch (e: IllegalArgumentException) {
                 throw e
             } catch (e: Exception) {
                 currentCoroutineContext().ensureActive()

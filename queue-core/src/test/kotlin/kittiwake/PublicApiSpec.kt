@@ -1,0 +1,12 @@
+package kittiwake
+
+import io.kotest.core.spec.style.FunSpec
+import kittiwake.testing.checkPublicApi
+import kotlin.io.path.Path
+
+class PublicApiSpec :
+    FunSpec({
+        test("the public API is what the dump says") {
+            checkPublicApi(Path("api/queue-core.api"))
+        }
+    })

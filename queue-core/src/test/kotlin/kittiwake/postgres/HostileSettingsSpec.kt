@@ -1,0 +1,53 @@
+package kittiwake.postgres
+
+import com.zaxxer.hikari.HikariConfig
+import com.zaxxer.hikari.HikariDataSource
+import io.kotest.assertions.throwables.shouldThrow
+import io.kotest.core.spec.style.FunSpec
+import io.kotest.matchers.string.shouldContain
+import kittiwake.KittiwakeSpi
+import kittiwake.SchemaException
+import kittiwake.testing.TestDatabase
+import kittiwake.testing.jobStoreContract
+import org.postgresql.ds.PGSimpleDataSource
+
+/** Whatever the role, the database and the user's pool are set to, the engine sets for itself what it needs. */
+@OptIn(KittiwakeSpi::class)
+class HostileSettingsSpec :
+    FunSpec({
+        val hostile =
+            HikariDataSource(
+                HikariConfig().apply {
+                    val options =
+                        "-c default_transaction_isolation=serializable -c default_transaction_read_only=on " +
+                            "-c statement_timeout=1ms -c lock_timeout=1ms -c enable_indexscan=on"
+                    val own = PGSimpleDataSource().also { it.setURL(TestDatabase.url) }
+                    own.options = options
+                    dataSource = own
+                    isAutoCommit = false
+                    isReadOnly = true
+                    transactionIsolation = "TRANSACTION_SERIALIZABLE"
+                    maximumPoolSize = 2
+                },
+            )
+        autoClose(hostile)
+
+        fun kittiwake(): Kittiwake {
+            val schema = TestDatabase.kittiwake().use { it.schema }
+            return Kittiwake.connect(hostile) { this.schema = schema }
+        }
+
+        include(jobStoreContract { autoClose(kittiwake()).store })
+
+        test("a role that may not create is told what its owner has to run") {
+            val role = "poor_${ProcessHandle.current().pid()}"
+            TestDatabase.execute("create role $role login password 'poor'")
+            val poor = PGSimpleDataSource().also { it.setURL(TestDatabase.url) }
+            poor.user = role
+            poor.password = "poor"
+            val kittiwake = autoClose(Kittiwake.connect(poor) { schema = TestDatabase.freshSchema() })
+            val thrown = shouldThrow<SchemaException> { kittiwake.migrate() }
+            thrown.message shouldContain "grant create on database"
+            thrown.message shouldContain "kittiwake.migrationSql()"
+        }
+    })

@@ -1,0 +1,74 @@
+package kittiwake.postgres
+
+import io.kotest.core.spec.style.FunSpec
+import io.kotest.core.spec.style.scopes.FunSpecContainerScope
+import io.kotest.matchers.string.shouldContain
+import io.kotest.matchers.string.shouldNotContain
+import kittiwake.KittiwakeSpi
+import kittiwake.postgres.statement.hotStatements
+import kittiwake.testing.TestDatabase
+import kotlin.time.Duration.Companion.seconds
+
+/**
+ * The plans of hot statements, as the engine's connections make them, at 0, 10 and 1,000,000 rows: by index, without a
+ * sort of what waits, whatever the statistics say.
+ */
+@OptIn(KittiwakeSpi::class)
+class StatementPlanSpec :
+    FunSpec({
+        for (rows in listOf(0, 10, 1_000_000)) {
+            context("at $rows rows") {
+                val kittiwake = autoClose(TestDatabase.kittiwake())
+                val schema = Schema(kittiwake.schema)
+                fill(schema, rows)
+                for ((name, statement) in hotStatements(schema)) plans(name, statement.text, schema)
+            }
+        }
+    })
+
+private suspend fun FunSpecContainerScope.plans(name: String, sql: String, schema: Schema) {
+    test("$name goes by index") {
+        val plan = planOf(sql)
+        for (table in listOf("job", "ready", "scheduled", "archive", "attempt")) {
+            plan shouldNotContain "Seq Scan on $table"
+        }
+        plan shouldNotContain "Bitmap Heap Scan"
+        if (name == "claim jobs") {
+            plan shouldContain "Index Scan using ready_pkey"
+            plan shouldContain "Index Scan using job_pkey"
+            plan.substringBefore("CTE taken") shouldNotContain "Sort"
+        }
+        if (name == "end jobs") plan shouldContain "lease_pkey"
+    }
+}
+
+private fun planOf(sql: String): String =
+    ConnectionSource(TestDatabase.dataSource).open("plans", 60.seconds).use { connection ->
+        var parameters = 0
+        val numbered = Regex("""\?""").replace(sql) { "\$${++parameters}" }
+        connection.createStatement().use { statement ->
+            statement.execute("prepare hot as $numbered")
+            val nulls = List(parameters) { "null" }.joinToString()
+            val call = if (parameters == 0) "hot" else "hot($nulls)"
+            statement.executeQuery("explain (costs off) execute $call").use { lines ->
+                buildString { while (lines.next()) appendLine(lines.getString(1)) }
+            }
+        }
+    }
+
+private fun fill(schema: Schema, rows: Int) {
+    val s = schema.quoted
+    TestDatabase.execute(
+        """
+        insert into $s.job (name, queue, priority, args, by_hand)
+            select 'load', 'load', 0, '{}', false from generate_series(1, $rows);
+        insert into $s.ready (queue, lane, rank, job_id, attempt) select queue, 0, 1000, id, 0 from $s.job;
+        insert into $s.scheduled (job_id, queue, run_at, priority, attempt)
+            select id, 'load', now() + id * interval '1 second', 0, 0 from $s.job;
+        insert into $s.archive (id, name, queue, priority, args, ending, attempt, max_attempts,
+                enqueued_at, ended_at, keep_until)
+            select -id, 'load', 'load', 0, '{}', 'completed', 1, 20, now(), now(), now() from $s.job;
+        analyze $s.job, $s.ready, $s.scheduled, $s.archive;
+        """.trimIndent(),
+    )
+}

@@ -1,0 +1,27 @@
+package kittiwake.postgres.statement
+
+import kittiwake.job.Retention
+import kittiwake.postgres.NamedSql
+import kittiwake.postgres.Schema
+
+/** The statements that every job or every heartbeat pays for, by the names in their comments. */
+internal fun hotStatements(schema: Schema): Map<String, NamedSql> {
+    val owners =
+        listOf(
+            ClaimJobs(schema),
+            EndJobs(schema, Retention.Default),
+            ReturnJobs(schema),
+            PromoteJobs(schema),
+            GiveBack(schema),
+            RescueJobs(schema, Retention.Default),
+            Beat(schema),
+            FindJob(schema),
+            CancelJob(schema, Retention.Default),
+        )
+    return owners
+        .flatMap { owner ->
+            owner.javaClass.declaredFields.filter { it.type == NamedSql::class.java }.map { owner to it }
+        }.map { (owner, field) -> field.apply { isAccessible = true }.get(owner) as NamedSql }
+        .associateBy { it.text.substringAfter("/* kittiwake: ").substringBefore(" */") }
+        .minus("forget workers")
+}

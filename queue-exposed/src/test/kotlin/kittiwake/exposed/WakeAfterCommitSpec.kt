@@ -1,0 +1,98 @@
+package kittiwake.exposed
+
+import io.kotest.assertions.nondeterministic.eventually
+import io.kotest.core.spec.style.FunSpec
+import io.kotest.matchers.collections.shouldBeEmpty
+import io.kotest.matchers.nulls.shouldNotBeNull
+import io.kotest.matchers.shouldBe
+import kittiwake.worker.WorkerBuilder
+import kotlinx.coroutines.withTimeout
+import org.jetbrains.exposed.v1.jdbc.transactions.transaction
+import kotlin.time.Duration.Companion.minutes
+import kotlin.time.Duration.Companion.seconds
+
+class WakeAfterCommitSpec :
+    FunSpec({
+        context("a worker that would look only once in ten minutes") {
+            test("of another process starts each job soon after its commit") {
+                inShop {
+                    elsewhere().use { other -> working(other, { packs() }) { startsOneAfterAnother() } }
+                }
+            }
+
+            test("of the same process does so too") {
+                inShop {
+                    working(configure = { packs() }) { startsOneAfterAnother() }
+                }
+            }
+
+            test("of another process starts a delayed job when it is due") {
+                inShop {
+                    elsewhere().use { other ->
+                        working(other, { packs() }) {
+                            awaitSleepIn("pack")
+                            val ref = transaction(db) { pack.enqueue(PackArgs("tea")) { delay = 1.seconds } }
+                            kittiwake.awaitEnd(ref.id, SOON).shouldNotBeNull()
+                        }
+                    }
+                }
+            }
+        }
+
+        test("a transaction signals each of its queues once, however many jobs it enqueues there") {
+            inShop {
+                Sleeper(this, "pack", "bill").use { sleeper ->
+                    transaction(db) {
+                        repeat(50) {
+                            pack.enqueue(PackArgs("tea $it"))
+                            bill.enqueueAll(List(5) { n -> PackArgs("coffee $n") })
+                        }
+                        sleeper.heard().shouldBeEmpty()
+                    }
+                    sleeper.heard() shouldBe listOf("bill", "pack")
+                }
+            }
+        }
+
+        test("a queue that nobody sleeps in is not signalled") {
+            inShop {
+                Sleeper(this, "pack").use { sleeper ->
+                    transaction(db) {
+                        pack.enqueue(PackArgs("tea"))
+                        bill.enqueue(PackArgs("tea"))
+                    }
+                    sleeper.heard() shouldBe listOf("pack")
+                }
+            }
+        }
+    })
+
+private fun WorkerBuilder.packs() {
+    pollEvery = 10.minutes
+    queue("pack")
+    handle(pack) { }
+}
+
+/**
+ * Thirty jobs, each enqueued when the worker sleeps. An idle worker looks for due jobs every second, and would find one
+ * then too: so without a wake-up for each of them they take longer than this waits.
+ */
+private suspend fun Shop.startsOneAfterAnother(): Unit = withTimeout(SOON) {
+    repeat(30) { round ->
+        awaitSleepIn("pack")
+        val ref = transaction(db) { pack.enqueue(PackArgs("tea $round")) }
+        kittiwake.awaitEnd(ref.id).shouldNotBeNull()
+    }
+}
+
+/** Waits until a worker holds the lock that says that it sleeps in [queue]. */
+private suspend fun Shop.awaitSleepIn(queue: String): Unit = eventually(SOON) {
+    val locks =
+        """
+        select count(*)
+        from pg_locks, (select $schema.sleep_key('$queue') as key) as queue
+        where locktype = 'advisory' and mode = 'ShareLock' and granted
+          and (classid::bigint << 32 | objid::bigint) = queue.key
+        """.trimIndent()
+    committed(locks) { it.getInt(1) }.single() shouldBe 1
+}
