@@ -12,7 +12,8 @@ import java.util.concurrent.ConcurrentHashMap
 internal class RunningJobs {
     private val jobs = ConcurrentHashMap<JobId, RunningJob>()
 
-    val ids: Set<JobId> get() = jobs.keys.toSet()
+    /** A copy by iteration: `toSet()` asks for the size first, and fails when the only job ends in between. */
+    val ids: Set<JobId> get() = jobs.keys.toCollection(mutableSetOf())
 
     val claims: List<ClaimedJob> get() = jobs.values.map { it.claim }
 
