@@ -2,6 +2,7 @@ package kittiwake.postgres
 
 import com.zaxxer.hikari.HikariDataSource
 import org.postgresql.ds.PGSimpleDataSource
+import org.postgresql.ds.common.BaseDataSource
 import java.sql.Connection
 import java.util.concurrent.Executor
 import javax.sql.DataSource
@@ -23,18 +24,23 @@ internal class ConnectionSource(users: DataSource) {
             null
         }
 
+    /** As [dataSource], with sockets that make notifications prompt where that can be: with the driver's own. */
+    private val prompt: DataSource = (dataSource as? BaseDataSource)?.let(::promptly) ?: dataSource
+
     /** A connection of the engine's own, with its settings, and with an end to every wait for the network. */
-    fun open(name: String, networkTimeout: Duration): Connection {
-        val connection = dataSource.connection
-        try {
-            connection.autoCommit = true
-            connection.createStatement().use { it.execute(settings(name)) }
-            connection.setNetworkTimeout(DIRECTLY, networkTimeout.inWholeMilliseconds.toInt())
-            return connection
-        } catch (e: Throwable) {
-            connection.close()
-            throw e
-        }
+    fun open(name: String, networkTimeout: Duration): Connection = dataSource.connection.prepared(name, networkTimeout)
+
+    /** The same for hearing notifications. */
+    fun openListener(networkTimeout: Duration): Connection = prompt.connection.prepared("listener", networkTimeout)
+
+    private fun Connection.prepared(name: String, networkTimeout: Duration): Connection = try {
+        autoCommit = true
+        createStatement().use { it.execute(settings(name)) }
+        setNetworkTimeout(DIRECTLY, networkTimeout.inWholeMilliseconds.toInt())
+        this
+    } catch (e: Throwable) {
+        close()
+        throw e
     }
 
     companion object {
@@ -57,6 +63,14 @@ internal class ConnectionSource(users: DataSource) {
             """.trimIndent()
 
         private val DIRECTLY = Executor { it.run() }
+
+        private fun promptly(driver: BaseDataSource): DataSource? {
+            if (driver.socketFactory != null) return null
+            return PGSimpleDataSource().also {
+                it.initializeFrom(driver)
+                it.socketFactory = PromptSocketFactory::class.java.name
+            }
+        }
 
         private fun behindThePool(users: DataSource): DataSource {
             if (!users.isWrapperFor(HikariDataSource::class.java)) return users

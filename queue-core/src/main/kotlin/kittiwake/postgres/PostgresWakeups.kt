@@ -60,7 +60,7 @@ internal class PostgresWakeups(
     }
 
     private suspend fun read(ring: (QueueName?) -> Unit, reading: AtomicReference<Connection?>) {
-        source.open("listener", NETWORK_TIMEOUT).use { connection ->
+        source.openListener(NETWORK_TIMEOUT).use { connection ->
             reading.set(connection)
             connection.createStatement().use { it.execute("listen \"${schema.channel}\"") }
             val notifications = connection.unwrap(PGConnection::class.java)
