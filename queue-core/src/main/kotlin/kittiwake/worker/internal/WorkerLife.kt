@@ -59,7 +59,7 @@ internal class WorkerLife(
         Completer(id, store, config.lease, time, telling::written, telling::lost, onGivenUp = ::lost)
     private val heartbeat =
         Heartbeat(
-            id, store, config.heartbeatEvery, running, time,
+            id, store, config.heartbeatEvery, config.lease, running, time,
             onStopRequested = { ended.complete(End.STOPPED) },
             onLost = ::lost,
         )
