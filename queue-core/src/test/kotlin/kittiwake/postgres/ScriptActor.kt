@@ -6,6 +6,7 @@ import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.awaitCancellation
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.launch
+import kotlinx.coroutines.withContext
 import java.util.concurrent.CountDownLatch
 import kotlin.concurrent.thread
 import kotlin.time.Duration.Companion.milliseconds
@@ -19,11 +20,13 @@ class ScriptActor(private val gate: Gate, private val pool: HikariDataSource) {
             Script.HALT -> Runtime.getRuntime().halt(137)
             Script.TAKE_A_WHILE -> delay(1_500.milliseconds)
             Script.SPIN -> if (attempt == 1) spin()
-            Script.PASS_GATE -> gate.pass()
-            Script.FAIL_BEHIND_GATE -> gate.pass().also { error("failed behind the gate") }
+            Script.PASS_GATE -> passGate()
+            Script.FAIL_BEHIND_GATE -> passGate().also { error("failed behind the gate") }
             Script.STARVE -> starve()
         }
     }
+
+    private suspend fun passGate() = withContext(Dispatchers.IO) { gate.pass() }
 
     /** Code that neither ends nor hears of its cancellation. */
     private fun spin(): Nothing {
