@@ -6,12 +6,11 @@ import kittiwake.job.Interruption
 import kittiwake.job.JobId
 import kotlinx.coroutines.Job
 import java.util.concurrent.ConcurrentHashMap
+import java.util.concurrent.ConcurrentMap
 
 /** The jobs that were handed over to run, for whoever has to ask after them or stop them. */
 @OptIn(KittiwakeSpi::class)
-internal class RunningJobs {
-    private val jobs = ConcurrentHashMap<JobId, RunningJob>()
-
+internal class RunningJobs(private val jobs: ConcurrentMap<JobId, RunningJob> = ConcurrentHashMap()) {
     /** A copy by iteration: `toSet()` asks for the size first, and fails when the only job ends in between. */
     val ids: Set<JobId> get() = jobs.keys.toCollection(mutableSetOf())
 
