@@ -87,6 +87,7 @@ internal class RecoveryTimes(private val history: History) {
     }
 
     private fun hadWork(process: String, from: Instant, until: Instant): Boolean {
+        // Producers stop when the faults do.
         if (until > settings.healedAt && process !in claims.keys) return false
         val doneByOthers = ended.countBefore(until) - ended.countBefore(from)
         val backlog = enqueued.countBefore(from) - ended.countBefore(until)
