@@ -40,7 +40,8 @@ class ExplainedDuplicatesSpec :
                 failed(1)
                 again()
             }
-            figures shouldContainAll mapOf("executions" to "2", "duplicates" to "1", "duplicates: the attempt failed" to "1")
+            figures shouldContainAll
+                mapOf("executions" to "2", "duplicates" to "1", "duplicates: the attempt failed" to "1")
         }
         test("a job that was put off, or released, is a cause") {
             causeOf {
@@ -64,6 +65,8 @@ class ExplainedDuplicatesSpec :
         test("a lost lease is a cause, and has one of its own") {
             causeOf {
                 begun()
+                fault(FaultKind.HOLD_SNAPSHOT)
+                fault(FaultKind.CRASH_SERVER)
                 fault(FaultKind.PAUSE, "ana")
                 gaveUp("ana")
                 rescued(1)

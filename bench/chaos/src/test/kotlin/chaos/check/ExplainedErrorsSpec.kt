@@ -14,6 +14,7 @@ class ExplainedErrorsSpec :
         test("errors that a fault of that time explains") {
             check.accepts {
                 logged("ana", thrown = "java.lang.IllegalStateException: as a job says")
+                logged("ana", "22012")
                 fault(FaultKind.CRASH_SERVER)
                 logged("ana", "57P01", "08006")
                 logged("ben", "08001", level = "SEVERE", thrown = gone)

@@ -7,6 +7,7 @@ import io.kotest.core.spec.style.FunSpec
 import io.kotest.matchers.collections.shouldContain
 import io.kotest.matchers.collections.shouldContainExactly
 import io.kotest.matchers.collections.shouldHaveSize
+import io.kotest.matchers.string.shouldStartWith
 import kotlin.time.Duration.Companion.seconds
 
 class NotVacuousSpec :
@@ -58,10 +59,27 @@ class NotVacuousSpec :
         test("a fault that this machine cannot have is said loudly, and is no reason to fail") {
             val told = history {
                 everything()
-                fault(FaultKind.DISK_FULL, strikes = 0, note = "no tmpfs")
+                fault(FaultKind.DISK_FULL, strikes = 0, note = "no disk to fill on this machine")
             }
             check accepts told
-            check.examine(told).notes shouldContain "NOT DONE HERE: N17, \"the disk is full\": no tmpfs"
+            check.examine(told).notes shouldContain
+                "NOT DONE: N17, \"the disk is full\": no disk to fill on this machine"
+        }
+        test("a fault that was done in another way is said loudly, too") {
+            val told = history {
+                everything()
+                fault(FaultKind.DISK_FULL, strikes = 3, note = "no disk to fill on this machine: statements say so")
+            }
+            check accepts told
+            check.examine(told).notes.single() shouldStartWith "NOT DONE AS IT SHOULD BE: N17"
+        }
+        test("a fault that failed is not excused by its note") {
+            val told = history {
+                everything()
+                fault(FaultKind.RESET, strikes = 0, note = "reset 0")
+            }
+            check.examine(told).inconclusive shouldContain
+                "N7, \"connections of a process are reset\", never struck reset 0"
         }
         test("nothing at all was seen") {
             check.examine(history {}).inconclusive shouldHaveSize 8 + Deed.entries.size

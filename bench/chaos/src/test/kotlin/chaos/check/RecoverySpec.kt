@@ -5,6 +5,7 @@ import io.kotest.core.spec.style.FunSpec
 import io.kotest.matchers.collections.shouldBeEmpty
 import io.kotest.matchers.maps.shouldContainKey
 import io.kotest.matchers.shouldBe
+import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.minutes
 import kotlin.time.Duration.Companion.seconds
 
@@ -13,7 +14,10 @@ class RecoverySpec :
         val check = Recovery()
 
         /** Somebody else is busy all the time. */
-        fun ToldHistory.others(jobs: LongRange) = jobs.forEach { done(it, by = "ben") }
+        fun ToldHistory.others(jobs: LongRange) = jobs.forEach {
+            done(it, by = "ben")
+            after(300.milliseconds)
+        }
 
         fun ToldHistory.killed() {
             done(1, by = "ana")
@@ -66,18 +70,21 @@ class RecoverySpec :
             done(1, by = "ana")
             fault(FaultKind.BLACKHOLE, "ana", lasts = 1.seconds)
             after(1.seconds)
-            others(100L..200L)
+            others(100L..300L)
         }
         test("a process that was cut off works again in time") {
             val told = history {
-                cutOff()
+                done(1, by = "ana")
+                fault(FaultKind.BLACKHOLE, "ana", lasts = 1.seconds)
+                after(2.seconds)
                 done(2, by = "ana")
+                others(100L..300L)
             }
             check accepts told
             RecoveryTimes(told).times.single().kind shouldBe FaultKind.BLACKHOLE
         }
         test("a process that was cut off works again too late") {
-            check.catches("ana recovered after 2m", null) {
+            check.catches("ana recovered after 3m", null) {
                 cutOff()
                 after(2.minutes)
                 done(2, by = "ana")
@@ -85,6 +92,14 @@ class RecoverySpec :
         }
         test("a process that was cut off never works again") {
             check.catches("ana recovered never", null) { cutOff() }
+        }
+        test("a process that is back when all is done has nothing to show") {
+            check.accepts {
+                done(1, by = "ana")
+                fault(FaultKind.BLACKHOLE, "ana")
+                after(1.seconds)
+                (100L..300L).forEach { done(it, by = "ben") }
+            }
         }
         test("a process without work has nothing to show") {
             check.accepts {
@@ -103,7 +118,9 @@ class RecoverySpec :
                 after(3.minutes)
                 done(3, by = "ana")
             }
-            val late = check.examine(told).violations.map { it.what.substringAfter("Z: ").substringBefore(" recovered") }
+            val late = check.examine(told).violations.map {
+                it.what.substringAfter("Z: ").substringBefore(" recovered")
+            }
             late shouldBe listOf("ana", "ben")
         }
     })

@@ -63,7 +63,8 @@ class ReportSpec :
             page shouldContain "- K1, job 7: has not ended, although all is drained"
             page shouldContain "Run it again: `make chaos seed=42`"
             page shouldContain "| seed | 42 |"
-            page shouldContain "| K7 | The jobs of one key run in the order in which they were committed | G15 | comes with its feature |"
+            page shouldContain
+                "| K7 | The jobs of one key run in the order in which they were committed | G15 | comes with its feature |"
         }
         test("is the same after a round through its file") {
             val report = Report.of(run, history { someFaults() })
