@@ -176,6 +176,26 @@ class SuspectsSpec :
                 run.stop()
             }
         }
+        test("do not become of jobs whose worker was killed while it stopped") {
+            virtually {
+                val type = taking(1.hours)
+                val id = enqueue(type, Args())
+                val run =
+                    run {
+                        queue("images")
+                        jobs(type)
+                        shutdownGrace = 1.minutes
+                    }
+                delay(1.seconds)
+                run.cancel()
+                delay(1.seconds)
+                memory.rescue(silentFor = ZERO, limit = 10).single().attempt shouldBe 1
+                val other = WorkerId.random()
+                memory.join(other, "another", setOf(type.queue))
+                memory.claim(other, type.queue, 1).single { it.id == id }.crashes shouldBe 0
+                run.join()
+            }
+        }
         test("do not start before that is written down, however long the database is away") {
             var isDown = true
             virtually({ store -> RefusesToAnnounce(store) { isDown } }) {
