@@ -135,7 +135,8 @@ public class InMemoryJobStore(
             val job = jobs[completion.claim.id]
             if (job != null && job.isHeldBy(completion.claim) && completion.claim.worker == worker) {
                 job.write(completion)
-            } else {
+                job.writtenUnder = completion.claim.lease
+            } else if (job?.writtenUnder != completion.claim.lease) {
                 notOurs += completion.claim.id
             }
         }

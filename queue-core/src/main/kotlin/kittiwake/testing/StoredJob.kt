@@ -24,6 +24,9 @@ internal class StoredJob(val id: JobId, val new: NewJob, val enqueuedAt: Instant
     var lease: Long? = null
         private set
 
+    /** The claim under which its last completion was written. */
+    var writtenUnder: Long? = null
+
     /** Its place in the order of those that became ready. */
     var turn = 0L
         private set

@@ -1,0 +1,30 @@
+package chaos.check
+
+import chaos.history.History
+import kotlinx.serialization.Serializable
+
+/** One thing that must hold of every run, whatever was done to it. */
+interface Check {
+    /** K1 to K15. */
+    val id: String
+
+    /** The guarantees that it would prove false: G1 to G22. */
+    val guards: List<String>
+
+    /** What must hold, in a sentence. */
+    val claim: String
+
+    fun examine(history: History): Finding
+}
+
+/** What a check found. Not being able to tell is not being right: it fails a run, too. */
+class Finding(
+    val violations: List<Violation> = emptyList(),
+    val inconclusive: List<String> = emptyList(),
+    /** Figures worth a line in the report. */
+    val figures: Map<String, String> = emptyMap(),
+)
+
+/** A broken promise, with the job it was broken to. */
+@Serializable
+data class Violation(val check: String, val what: String, val job: Long? = null)
