@@ -64,7 +64,7 @@ class Cast(private val server: CrashableServer, private val results: Path, priva
         /** Who the processes are to the server: nobody special. */
         const val APPLICATION = "application"
         const val WORKERS = 4
-        private const val PRODUCERS = 2
+        const val PRODUCERS = 2
         private const val SEATS = 10
 
         /** What every service should say: no wait is for ever, and no transaction outlives the one who began it. */

@@ -55,7 +55,8 @@ class CrashableServer private constructor(private val folder: DataFolder, val lo
 
     /** One process of the server is killed; the postmaster ends all others and recovers. False when there was none. */
     fun crashBackend(): Boolean {
-        val pid = ask("select pid from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid() limit 1")
+        val others = "backend_type = 'client backend' and pid <> pg_backend_pid()"
+        val pid = ask("select pid from pg_stat_activity where $others limit 1")
         return pid != null && signal(pid.toLong(), Signal.KILL)
     }
 

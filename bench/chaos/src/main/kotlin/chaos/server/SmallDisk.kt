@@ -5,6 +5,7 @@ import chaos.process.isRoot
 import java.io.IOException
 import java.nio.file.Files
 import java.nio.file.Path
+import java.nio.file.StandardOpenOption
 import kotlin.io.path.createDirectory
 import kotlin.io.path.deleteIfExists
 import kotlin.io.path.outputStream
@@ -28,7 +29,12 @@ class SmallDisk private constructor(private val mount: Path, private val server:
     fun fill() {
         val chunk = ByteArray(CHUNK)
         try {
-            ballast.outputStream().use { while (true) it.write(chunk) }
+            ballast.outputStream(StandardOpenOption.CREATE, StandardOpenOption.APPEND).use {
+                while (true) {
+                    it
+                        .write(chunk)
+                }
+            }
         } catch (_: IOException) {
             // Full.
         }
@@ -48,7 +54,15 @@ class SmallDisk private constructor(private val mount: Path, private val server:
 
     companion object {
         private const val TABLESPACE = "small_disk"
-        private const val CHUNK = 65_536
+        private const val CHUNK = 8_192
+        private const val GROWING =
+            """
+            select c.oid::regclass::text
+            from pg_class c
+            where c.relnamespace = :schema::regnamespace
+              and c.relkind = 'r'
+              and (c.relispartition or c.relname in ('job', 'ready'))
+            """
 
         /** Null where this machine lets nobody mount a file system. */
         fun attach(server: CrashableServer, megabytes: Int = 256): SmallDisk? {
