@@ -1,7 +1,9 @@
 package kittiwake.worker
 
+import io.kotest.assertions.throwables.shouldThrow
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.matchers.collections.shouldBeEmpty
+import io.kotest.matchers.collections.shouldContain
 import io.kotest.matchers.collections.shouldContainExactly
 import io.kotest.matchers.shouldBe
 import kittiwake.KittiwakeSpi
@@ -16,6 +18,8 @@ import kittiwake.job.fixed
 import kittiwake.job.job
 import kittiwake.store.JobStore
 import kotlinx.coroutines.delay
+import kotlinx.coroutines.launch
+import kotlinx.coroutines.test.testTimeSource
 import java.sql.SQLException
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.ZERO
@@ -193,6 +197,29 @@ class SuspectsSpec :
                 val other = WorkerId.random()
                 memory.join(other, "another", setOf(type.queue))
                 memory.claim(other, type.queue, 1).single { it.id == id }.crashes shouldBe 0
+                run.join()
+            }
+        }
+        test("become of jobs whose worker dies while it stops because it has run out of memory") {
+            virtually {
+                val type =
+                    job<Args>("images") {
+                        handle { args -> if (args.n == 0) throw OutOfMemoryError("in a test") else delay(1.hours) }
+                    }
+                enqueue(type, Args(0))
+                val beside = enqueue(type, Args(1))
+                val worker =
+                    worker(store) {
+                        queue("images")
+                        jobs(type)
+                        timeSource = test.testTimeSource
+                    }
+                val run = test.launch { shouldThrow<OutOfMemoryError> { worker.run() } }
+                delay(1.seconds)
+                memory.rescue(silentFor = ZERO, limit = 10).map { it.id } shouldContain beside
+                val other = WorkerId.random()
+                memory.join(other, "another", setOf(type.queue))
+                memory.claim(other, type.queue, 2).single { it.id == beside }.crashes shouldBe 1
                 run.join()
             }
         }
