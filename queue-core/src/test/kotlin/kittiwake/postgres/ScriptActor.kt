@@ -18,6 +18,7 @@ class ScriptActor(private val gate: Gate, private val pool: HikariDataSource) {
             Script.OK -> Unit
             Script.HANG -> awaitCancellation()
             Script.HALT -> Runtime.getRuntime().halt(137)
+            Script.TAKE_A_MOMENT -> delay(200.milliseconds)
             Script.TAKE_A_WHILE -> delay(1_500.milliseconds)
             Script.SPIN -> if (attempt == 1) spin()
             Script.PASS_GATE -> passGate()

@@ -21,7 +21,7 @@ import kotlin.time.Duration.Companion.seconds
 
 /** What a job of [scripted] does. */
 @Serializable
-enum class Script { OK, HANG, HALT, TAKE_A_WHILE, SPIN, PASS_GATE, FAIL_BEHIND_GATE, STARVE }
+enum class Script { OK, HANG, HALT, TAKE_A_MOMENT, TAKE_A_WHILE, SPIN, PASS_GATE, FAIL_BEHIND_GATE, STARVE }
 
 @Serializable
 class ScriptArgs(val script: Script)
