@@ -225,6 +225,16 @@ fun jobStoreContract(newStore: suspend () -> JobStore): TestFactory = funSpec {
             store.end(ana, listOf(succeeded(claim, "2"))).shouldBeEmpty()
             store.find(id)?.result shouldBe "1"
         }
+        test("repeated after a lost answer leaves the rest of its claim held") {
+            val store = newStore()
+            val ana = aWorkerOf(store)
+            store.insert(List(2) { aJob() })
+            val (over, running) = store.claim(ana, images, 2)
+            repeat(3) { store.end(ana, listOf(succeeded(over))).shouldBeEmpty() }
+            store.stateOf(running.id).shouldBeInstanceOf<JobState.Running>()
+            store.end(ana, listOf(succeeded(running))).shouldBeEmpty()
+            store.endingOf(running.id) shouldBe Ending.COMPLETED
+        }
         test("writes nothing for a claim that was rescued and taken by another worker") {
             val store = newStore()
             val (ana, ben) = listOf(aWorkerOf(store), aWorkerOf(store))

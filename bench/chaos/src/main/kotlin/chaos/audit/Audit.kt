@@ -10,6 +10,7 @@ import java.sql.Connection
 import java.sql.ResultSet
 import java.time.OffsetDateTime
 import javax.sql.DataSource
+import kotlin.time.Duration.Companion.seconds
 import kotlin.time.Instant
 import kotlin.time.toKotlinInstant
 
@@ -51,8 +52,8 @@ class Audit(private val dataSource: DataSource, private val schema: String) {
     private class Seen(val change: Change, val statementAt: Instant, val committedAt: Instant)
 
     /**
-     * A claim takes no lock on the job, so one that began before a cancellation was committed may be written down after
-     * it. It came first.
+     * A claim takes no lock on the job, so one that began before a cancellation was there to be seen may be written down
+     * after it. It came first. (A commit's time is taken before it is flushed, and it is seen after that.)
      */
     private fun linearized(seen: List<Seen>): List<Change> {
         val cancelled = seen.filter { it.change.kind == Kind.CANCELLED }.associateBy { it.change.job }
@@ -60,7 +61,7 @@ class Audit(private val dataSource: DataSource, private val schema: String) {
             seen.partition { claim ->
                 val end = cancelled[claim.change.job]
                 claim.change.kind == Kind.CLAIMED && end != null &&
-                    end.change.order < claim.change.order && claim.statementAt <= end.committedAt
+                    end.change.order < claim.change.order && claim.statementAt <= end.committedAt + FLUSH
             }
         val before = early.associateBy { it.change.job }
         val ordered =
@@ -120,6 +121,7 @@ class Audit(private val dataSource: DataSource, private val schema: String) {
 
     companion object {
         const val ACCOUNTS = 10
+        private val FLUSH = 1.seconds
 
         // The leases that a statement took jobs out of tell under which one an ending or a return was written.
         private const val CHANGES = """
