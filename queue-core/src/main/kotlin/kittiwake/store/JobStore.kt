@@ -15,7 +15,8 @@ import kotlin.time.Duration
  * The one door to the database: each verb is one short transaction of its own, and takes effect wholly or not at all.
  *
  * The store's clock decides; the engine passes durations. A verb that throws may or may not have taken effect, as with
- * a lost connection: all of them can be repeated. `jobStoreContract` says the rest by example.
+ * a lost connection: all of them can be repeated, and a completion that had taken effect is then answered as written,
+ * as far as a trace of it is kept. `jobStoreContract` says the rest by example.
  */
 @KittiwakeSpi
 public interface JobStore {
@@ -40,14 +41,30 @@ public interface JobStore {
      */
     public suspend fun claim(worker: WorkerId, queue: QueueName, limit: Int): List<ClaimedJob>
 
+    /**
+     * Writes down, before it starts, that its worker now runs [claim], a suspect: if that worker falls silent before
+     * the job has ended or gone back, this job alone is to blame. The next one takes its place. False when the claim is
+     * lost.
+     */
+    public suspend fun announce(claim: ClaimedJob): Boolean
+
     /** Makes up to [limit] due jobs of [queue] ready, and says when the next one is due. */
     public suspend fun promote(queue: QueueName, limit: Int): Promotion
 
-    /** Ends jobs, and returns those that were no longer this worker's: nothing is written of them. */
+    /**
+     * Ends jobs, and returns those that were no longer this worker's: nothing is written of them. It throws
+     * [UnwritableException] when one of them is what the store can never write.
+     */
     public suspend fun end(worker: WorkerId, jobs: List<Completion.End>): Set<JobId>
 
-    /** Puts jobs back to run again, and returns those that were no longer this worker's: nothing is written of them. */
+    /** Puts jobs back to run again. It answers and throws as [end] does. */
     public suspend fun putBack(worker: WorkerId, jobs: List<Completion.Return>): Set<JobId>
+
+    /**
+     * Those of [claims], which could no longer be written about, that [worker] itself had completed under them: in the
+     * handler's own transaction, whose commit was never answered.
+     */
+    public suspend fun completedAnyway(worker: WorkerId, claims: List<ClaimedJob>): Set<JobId> = emptySet()
 
     /**
      * Keeps all claims of [worker], even when they had expired, as long as nobody has taken them. Asks after the
@@ -64,6 +81,10 @@ public interface JobStore {
     /**
      * Takes the jobs of up to [limit] claims of workers that were [silentFor] so long. The attempt counts; used-up jobs
      * are discarded.
+     *
+     * A worker that nobody had asked to stop has crashed. To blame is the suspect that it had announced and still held,
+     * or else all that it held, without the suspects among them: they had not started. A job is discarded, too, when it
+     * is to blame for as many crashes as the store allows.
      */
     public suspend fun rescue(silentFor: Duration, limit: Int): List<Rescued>
 
@@ -83,6 +104,10 @@ public interface JobStore {
     public fun wakeups(queues: Set<QueueName>): Wakeups
 }
 
+/** The store refuses what it was given, and would refuse it again, however often it is tried. */
+@KittiwakeSpi
+public class UnwritableException(message: String, cause: Throwable) : RuntimeException(message, cause)
+
 /** What became of an insert. */
 @KittiwakeSpi
 public class Inserted(public val id: JobId, public val isNew: Boolean)
@@ -98,7 +123,9 @@ public class Promotion(public val moved: Int, public val nextDueIn: Duration?)
 @KittiwakeSpi
 public class Pulse(public val alive: Boolean, public val stopRequested: Boolean, public val cancelled: Set<JobId>)
 
-/** A job taken from a silent worker: back in its queue, or [discarded] because its attempts were used up. */
+/**
+ * A job taken from a silent worker: back in its queue, or [discarded] because its attempts or its crashes were used up.
+ */
 @KittiwakeSpi
 public class Rescued(
     public val id: JobId,
