@@ -40,15 +40,16 @@ class Audit(private val dataSource: DataSource, private val schema: String) {
                     parent = row.getLong("parent_id").takeUnless { row.wasNull() },
                     key = row.getString("unique_key"),
                     maxAttempts = row.getInt("max_attempts"),
+                    due = row.instantOrNull("run_at"),
+                    committedAt = row.instant("committed_at"),
                 ),
                 statementAt = row.instant("statement_at"),
-                committedAt = row.instant("committed_at"),
             )
         },
     )
 
     /** A change as the server wrote it down, with what tells whether another could have known of it. */
-    private class Seen(val change: Change, val statementAt: Instant, val committedAt: Instant)
+    private class Seen(val change: Change, val statementAt: Instant)
 
     /**
      * A claim takes no lock on the job, so one that began before a cancellation was committed may be written down after
@@ -60,7 +61,7 @@ class Audit(private val dataSource: DataSource, private val schema: String) {
             seen.partition { claim ->
                 val end = cancelled[claim.change.job]
                 claim.change.kind == Kind.CLAIMED && end != null &&
-                    end.change.order < claim.change.order && claim.statementAt <= end.committedAt
+                    end.change.order < claim.change.order && claim.statementAt <= end.change.committedAt
             }
         val before = early.associateBy { it.change.job }
         val ordered =
@@ -115,8 +116,10 @@ class Audit(private val dataSource: DataSource, private val schema: String) {
         statement.executeQuery(sql).use { rows -> buildList { while (rows.next()) add(row(rows)) } }
     }
 
-    private fun ResultSet.instant(column: String): Instant =
-        getObject(column, OffsetDateTime::class.java).toInstant().toKotlinInstant()
+    private fun ResultSet.instant(column: String): Instant = checkNotNull(instantOrNull(column)) { "$column is null" }
+
+    private fun ResultSet.instantOrNull(column: String): Instant? =
+        getObject(column, OffsetDateTime::class.java)?.toInstant()?.toKotlinInstant()
 
     companion object {
         const val ACCOUNTS = 10
@@ -125,7 +128,7 @@ class Audit(private val dataSource: DataSource, private val schema: String) {
         private const val CHANGES = """
             select c.seq, c.at, c.statement_at, coalesce(pg_xact_commit_timestamp(c.xid::xid), c.at) as committed_at,
                    c.job_id, c.kind, c.attempt, coalesce(c.lease, l.lease) as lease,
-                   coalesce(c.worker, l.worker) as worker, c.name, c.parent_id, c.unique_key, c.max_attempts
+                   coalesce(c.worker, l.worker) as worker, c.name, c.parent_id, c.unique_key, c.max_attempts, c.run_at
             from chaos.change c
             left join chaos.lease_change l on l.xid = c.xid and l.job_id = c.job_id and c.kind <> 'CLAIMED'
             order by c.seq
