@@ -2,7 +2,6 @@ package chaos.check
 
 import chaos.history.Change
 import chaos.history.Change.Kind.CLAIMED
-import chaos.history.Change.Kind.ENQUEUED
 import chaos.history.History
 import chaos.history.LifeChange
 import chaos.work.Deed
@@ -38,7 +37,7 @@ class Prompt : Check {
         val broken =
             late.filterNot { room.wasTaken(it.queue, it.ready, it.ready + bound) }.map {
                 val wait = it.claimed?.let { claimed -> "${claimed - it.ready} for its claim" } ?: "for a claim in vain"
-                Violation(id, "was ready, with places free, and waited $wait; at most $bound is promised", it.job)
+                broken("was ready, with places free, and waited $wait; at most $bound is promised", it.job)
             }
         return Finding(broken, figures = figures(waits))
     }
@@ -47,7 +46,7 @@ class Prompt : Check {
     private class Wait(val job: Long, val queue: String, val ready: Instant, val claimed: Instant?)
 
     private fun waitOf(changes: List<Change>): Wait? {
-        val enqueued = changes.firstOrNull { it.kind == ENQUEUED } ?: return null
+        val enqueued = changes.enqueued ?: return null
         val ready = maxOf(enqueued.committedAt, enqueued.due ?: enqueued.committedAt)
         val next = changes.firstOrNull { it.kind == CLAIMED || it.kind.isEnd }
         return Wait(enqueued.job, queueOf(enqueued), ready, next?.at)
@@ -63,7 +62,7 @@ class Prompt : Check {
         private val places = history.settings.places
         private val steps: Map<String, List<Pair<Instant, Int>>> =
             history.byJob.values
-                .flatMap { changes -> changes.firstOrNull { it.kind == ENQUEUED }?.let { claims(queueOf(it), changes) }.orEmpty() }
+                .flatMap { changes -> changes.enqueued?.let { claims(queueOf(it), changes) }.orEmpty() }
                 .groupBy({ it.first }, { it.second })
                 .mapValues { (_, steps) -> steps.sortedBy { it.first } }
 
@@ -97,6 +96,6 @@ class Prompt : Check {
         const val JITTER = 1.1
 
         fun queueOf(enqueued: Change): String =
-            Deed.entries.find { it.title == enqueued.name }?.let { DeedTypes.of(it).queue.value } ?: enqueued.name.orEmpty()
+            Deed.of(enqueued.name)?.let { DeedTypes.of(it).queue.value } ?: enqueued.name.orEmpty()
     }
 }

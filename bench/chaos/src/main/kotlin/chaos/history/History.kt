@@ -1,5 +1,6 @@
 package chaos.history
 
+import chaos.plan.FaultKind
 import chaos.plan.Injected
 import kotlinx.serialization.Serializable
 import kotlin.time.Duration
@@ -37,6 +38,8 @@ data class Settings(
     val notifications: Boolean = false,
     /** How many jobs of one queue all workers can have at a time, claimed ahead included; null: not known. */
     val places: Int? = null,
+    /** What was to be done to the run. Without it, what was done. */
+    val planned: Set<FaultKind> = emptySet(),
 )
 
 /** A row of the application, inserted in the transaction that enqueued [jobs] jobs. */
