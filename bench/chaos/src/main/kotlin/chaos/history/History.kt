@@ -34,12 +34,12 @@ data class Settings(
     /** When the faults began, and when the last was taken back. */
     val chaosFrom: Instant,
     val healedAt: Instant,
+    /** What was to be done to the run. Without it, what was done. */
+    val planned: Set<FaultKind> = emptySet(),
     /** Whether sleeping workers hear of new jobs, so that they need not poll for them. */
     val notifications: Boolean = false,
     /** How many jobs of one queue all workers can have at a time, claimed ahead included; null: not known. */
     val places: Int? = null,
-    /** What was to be done to the run. Without it, what was done. */
-    val planned: Set<FaultKind> = emptySet(),
 )
 
 /** A row of the application, inserted in the transaction that enqueued [jobs] jobs. */

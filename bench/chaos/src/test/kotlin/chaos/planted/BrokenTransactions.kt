@@ -1,3 +1,5 @@
+@file:OptIn(KittiwakeSpi::class)
+
 package chaos.planted
 
 import chaos.history.Journal
@@ -26,7 +28,6 @@ import kotlin.time.Duration.Companion.ZERO
 import kittiwake.job.Outcome as HandlerOutcome
 
 /** The transaction of a handler is Exposed's to repeat, and the answer to its commit is lost. */
-@OptIn(KittiwakeSpi::class)
 val letExposedRetry = PlantedBug("lets Exposed repeat a handler's transaction", check = "K11") { isPlanted ->
     val users = MutatingDataSource(plain)
     val fences = kittiwake(plain)
@@ -69,7 +70,6 @@ val enqueueElsewhere = PlantedBug("enqueues on another connection", check = "K1"
 }
 
 /** The transactional form as it must not be: with as many attempts as Exposed gives. */
-@OptIn(KittiwakeSpi::class)
 private class RepeatedTransaction(
     private val kittiwake: Kittiwake,
     private val db: Database,

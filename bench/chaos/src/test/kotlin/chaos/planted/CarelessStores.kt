@@ -1,3 +1,5 @@
+@file:OptIn(KittiwakeSpi::class)
+
 package chaos.planted
 
 import chaos.work.Deed
@@ -13,6 +15,7 @@ import kittiwake.job.WorkerId
 import kittiwake.store.Completion
 import kittiwake.store.JobStore
 import kittiwake.store.Pulse
+import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.delay
 import java.util.concurrent.ConcurrentHashMap
 import java.util.concurrent.atomic.AtomicInteger
@@ -32,7 +35,6 @@ val rescueByIdOnly = PlantedBug("rescues from workers that are not silent", chec
 }
 
 /** Now and then a completion is answered as written, and is not. */
-@OptIn(KittiwakeSpi::class)
 val loseCompletions = PlantedBug("loses one in 500 completions", check = "K1") { isPlanted ->
     worker("worker-1", store = { if (isPlanted) Forgetful(it) else it }) { db, journal ->
         Deeds(db, journal).bind(this)
@@ -41,18 +43,15 @@ val loseCompletions = PlantedBug("loses one in 500 completions", check = "K1") {
 }
 
 /** A worker that is told to stop gives its jobs back at once, instead of when their handlers have ended. */
-@OptIn(KittiwakeSpi::class)
 val releaseWhileRunning = PlantedBug("releases jobs while their handlers run", check = "K11") { isPlanted ->
-    val firstBegan = Moment()
+    val stopping = CompletableDeferred<WorkerId>()
     val secondBegan = Moment()
-    lateinit var stopping: WorkerId
 
     fun worker(name: String, store: (JobStore) -> JobStore = { it }) = worker(name, store = store) { _, journal ->
         handle(DeedTypes.of(Deed.EXTERNAL)) {
             journal.noting(this) {
                 if (name == "worker-1") {
-                    stopping = claim.worker
-                    firstBegan.reach()
+                    stopping.complete(claim.worker)
                     secondBegan.await(2.seconds)
                     delay(AFTER_ANOTHER_BEGAN)
                 } else {
@@ -65,13 +64,12 @@ val releaseWhileRunning = PlantedBug("releases jobs while their handlers run", c
     val first = worker("worker-1") { if (isPlanted) Hasty(it) else it }
     val producer = MiniatureProducer(this, plain)
     producer.offer(Deed.EXTERNAL)
-    firstBegan.await()
+    val worker = stopping.await()
     worker("worker-2")
-    producer.kittiwake.stop(stopping)
+    producer.kittiwake.stop(worker)
     first.await()
 }
 
-@OptIn(KittiwakeSpi::class)
 private class Forgetful(private val real: JobStore) : JobStore by real {
     private val ends = AtomicInteger()
 
@@ -83,7 +81,6 @@ private class Forgetful(private val real: JobStore) : JobStore by real {
     }
 }
 
-@OptIn(KittiwakeSpi::class)
 private class Hasty(private val real: JobStore) : JobStore by real {
     private val claims = ConcurrentHashMap<JobId, ClaimedJob>()
 

@@ -1,3 +1,5 @@
+@file:OptIn(KittiwakeSpi::class)
+
 package chaos.planted
 
 import chaos.work.Deed
@@ -10,7 +12,6 @@ import kotlin.time.Duration
 import kotlin.time.Duration.Companion.seconds
 
 /** Sleepers look before there is anything to see, and go back to sleep until they would have looked anyway. */
-@OptIn(KittiwakeSpi::class)
 val notifyBeforeCommit = PlantedBug(
     "notifies before the commit", check = "K16", pace = Miniature.pace(pollEvery = 4.seconds),
 ) { isPlanted ->

@@ -1,3 +1,5 @@
+@file:OptIn(KittiwakeSpi::class)
+
 package chaos.planted
 
 import chaos.audit.Audit
@@ -33,7 +35,6 @@ import kotlin.time.Instant
  * A chaos run in small, in seconds: one database, with the audit on it; workers and producers in this JVM, each with a
  * journal and a [Kittiwake] of its own; and a history at the end.
  */
-@OptIn(KittiwakeSpi::class)
 class Miniature(server: EmbeddedPostgres, database: String, private val pace: Pace) : AutoCloseable {
     private val folder = Files.createTempDirectory("miniature").toFile()
     private val journals = mutableMapOf<String, Journal>()
@@ -117,12 +118,12 @@ class Miniature(server: EmbeddedPostgres, database: String, private val pace: Pa
         )
     }
 
-    /** The last statements of a moment ago may still be under way. */
+    /** Listeners of those who have just ended may still be there, and those of the others not yet. */
     private suspend fun atRest(): Rest {
         val listeners = running.count { it.isActive }
-        fun read() = audit.rest(listeners)
-        waitUntil(STILL) { read().let { it.busyConnections == 0 && it.listeners == it.listenersExpected } }
-        return read()
+        var rest = audit.rest(listeners)
+        waitUntil(STILL) { audit.rest(listeners).also { rest = it }.let { it.listeners == it.listenersExpected } }
+        return rest
     }
 
     override fun close() {

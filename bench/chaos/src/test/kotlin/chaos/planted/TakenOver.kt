@@ -1,3 +1,5 @@
+@file:OptIn(KittiwakeSpi::class)
+
 package chaos.planted
 
 import chaos.plan.FaultKind
@@ -5,6 +7,7 @@ import chaos.work.Deed
 import chaos.work.DeedTypes
 import chaos.work.effect
 import chaos.work.noting
+import kittiwake.KittiwakeSpi
 import kittiwake.event.JobEvent
 import kittiwake.exposed.handleInTransaction
 
