@@ -61,7 +61,7 @@ val releaseWhileRunning = PlantedBug("releases jobs while their handlers run", c
         }
     }
 
-    val first = worker("worker-1") { if (isPlanted) Hasty(it) else it }
+    val first = worker("worker-1") { if (isPlanted) Impatient(it) else it }
     val producer = MiniatureProducer(this, plain)
     producer.offer(Deed.EXTERNAL)
     val worker = stopping.await()
@@ -81,7 +81,7 @@ private class Forgetful(private val real: JobStore) : JobStore by real {
     }
 }
 
-private class Hasty(private val real: JobStore) : JobStore by real {
+private class Impatient(private val real: JobStore) : JobStore by real {
     private val claims = ConcurrentHashMap<JobId, ClaimedJob>()
 
     override suspend fun claim(worker: WorkerId, queue: QueueName, limit: Int): List<ClaimedJob> =
@@ -89,7 +89,11 @@ private class Hasty(private val real: JobStore) : JobStore by real {
 
     override suspend fun beat(worker: WorkerId, running: Set<JobId>): Pulse = real.beat(worker, running).also {
         val held = running.mapNotNull(claims::remove)
-        if (it.stopRequested && held.isNotEmpty()) real.putBack(worker, held.map { Completion.Released(it, Duration.ZERO) })
+        if (it.stopRequested &&
+            held.isNotEmpty()
+        ) {
+            real.putBack(worker, held.map { Completion.Released(it, Duration.ZERO) })
+        }
     }
 }
 

@@ -53,7 +53,11 @@ class MutatingDataSource(private val real: DataSource, private val mutations: Li
         }
 
         private fun committed() {
-            if (completes && losesAnswer.compareAndSet(true, false)) throw SQLException("the connection was lost", "08006")
+            if (completes &&
+                losesAnswer.compareAndSet(true, false)
+            ) {
+                throw SQLException("the connection was lost", "08006")
+            }
         }
     }
 
