@@ -25,11 +25,8 @@ class Prompt : Check {
 
     override fun examine(history: History): Finding {
         val settings = history.settings
-        val joined =
-            history.lives
-                .filter {
-                    it.kind == LifeChange.Kind.JOINED && it.at < settings.chaosFrom
-                }.maxOfOrNull { it.at }
+        val joins = history.lives.filter { it.kind == LifeChange.Kind.JOINED && it.at < settings.chaosFrom }
+        val joined = joins.maxOfOrNull { it.at }
         val bound = ROOM + if (settings.notifications) ZERO else settings.pollEvery * JITTER
         val waits =
             history.byJob.values

@@ -52,7 +52,7 @@ val releaseWhileRunning = PlantedBug("releases jobs while their handlers run", c
             journal.noting(this) {
                 if (name == "worker-1") {
                     stopping.complete(claim.worker)
-                    secondBegan.await(2.seconds)
+                    secondBegan.await(3.seconds)
                     delay(AFTER_ANOTHER_BEGAN)
                 } else {
                     secondBegan.reach()
@@ -87,13 +87,11 @@ private class Impatient(private val real: JobStore) : JobStore by real {
     override suspend fun claim(worker: WorkerId, queue: QueueName, limit: Int): List<ClaimedJob> =
         real.claim(worker, queue, limit).onEach { claims[it.id] = it }
 
-    override suspend fun beat(worker: WorkerId, running: Set<JobId>): Pulse = real.beat(worker, running).also {
-        val held = running.mapNotNull(claims::remove)
-        if (it.stopRequested &&
-            held.isNotEmpty()
-        ) {
-            real.putBack(worker, held.map { Completion.Released(it, Duration.ZERO) })
-        }
+    override suspend fun beat(worker: WorkerId, running: Set<JobId>): Pulse {
+        val pulse = real.beat(worker, running)
+        val released = if (pulse.stopRequested) running.mapNotNull(claims::remove) else emptyList()
+        if (released.isNotEmpty()) real.putBack(worker, released.map { Completion.Released(it, Duration.ZERO) })
+        return pulse
     }
 }
 

@@ -53,11 +53,8 @@ class MutatingDataSource(private val real: DataSource, private val mutations: Li
         }
 
         private fun committed() {
-            if (completes &&
-                losesAnswer.compareAndSet(true, false)
-            ) {
-                throw SQLException("the connection was lost", "08006")
-            }
+            val isLost = completes && losesAnswer.compareAndSet(true, false)
+            if (isLost) throw SQLException("the connection was lost", "08006")
         }
     }
 
