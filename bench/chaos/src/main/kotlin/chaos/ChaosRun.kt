@@ -124,7 +124,7 @@ class ChaosRun(private val options: Options, private val plan: FaultPlan, privat
     }
 
     private companion object {
-        /** Commit times tell which of two concurrent changes came first. */
+        /** Commit times tell since when others could know of a change. */
         val SETTINGS = mapOf("track_commit_timestamp" to "on", "log_lock_waits" to "on")
         val WARM_UP = 5.seconds
         val AFTERGLOW = 6.seconds
