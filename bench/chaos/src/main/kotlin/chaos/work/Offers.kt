@@ -6,7 +6,7 @@ import kotlin.random.Random
 /** What a producer offers next, by its seed: mostly what should go well, some of everything else. */
 class Offers(private val random: Random, firstBusiness: Long) {
     private var nextBusiness = firstBusiness
-    private var poisonsLeft = 3
+    private var poisonsLeft = 1
 
     /** Some jobs for one transaction, together with one business row. */
     class Offer(val deed: Deed, val args: List<DeedArgs>, val isRolledBack: Boolean) {
