@@ -76,7 +76,8 @@ class ChaosRun(private val options: Options, private val plan: FaultPlan, privat
 
     private fun prepare(server: CrashableServer): Audit {
         postgres = checkNotNull(server.ask("show server_version"))
-        server.execute("create role ${Cast.APPLICATION} login; grant create on database postgres to ${Cast.APPLICATION}")
+        server
+            .execute("create role ${Cast.APPLICATION} login; grant create on database postgres to ${Cast.APPLICATION}")
         val owner = PGSimpleDataSource().also { it.setURL(server.url(user = Cast.APPLICATION)) }
         Kittiwake.connect(owner) { schema = Cast.SCHEMA }.use { it.migrate() }
         val superuser = PGSimpleDataSource().also { it.setURL(server.url()) }

@@ -59,6 +59,7 @@ internal class StatementHarm(private val site: Site) : Harm {
             ?: return fail(fault, Failure(listOf("53100"), HALF), "no disk to fill on this machine: statements say so")
         val start = server.log.end
         try {
+            disk.fill()
             during(fault.lasts, REFILL_EVERY) { disk.fill() }
         } finally {
             disk.free()

@@ -16,24 +16,21 @@ import kotlin.io.path.outputStream
  */
 class SmallDisk private constructor(private val mount: Path, private val server: CrashableServer) : AutoCloseable {
     private val ballast = mount.resolve("ballast")
+    private val end = Thread { unmount() }.also(Runtime.getRuntime()::addShutdownHook)
 
-    /** Moves a table and its indexes here. */
-    fun take(table: String) {
-        val indexes = server
-            .askAll("select indexrelid::regclass::text from pg_index where indrelid = '$table'::regclass")
-        (listOf("table $table") + indexes.map { "index $it" }).forEach { what ->
-            server.execute("alter $what set tablespace $TABLESPACE")
+    /** Moves the tables of [schema] that grow here: every job passes through each of them. Before a worker starts. */
+    fun take(schema: String) {
+        server.askAll(GROWING.replace(":schema", "'$schema'")).forEach { table ->
+            server.execute("alter table $table set tablespace $TABLESPACE")
         }
     }
 
+    /** No room is left. What has been freed since it was full is taken as well. */
     fun fill() {
         val chunk = ByteArray(CHUNK)
         try {
             ballast.outputStream(StandardOpenOption.CREATE, StandardOpenOption.APPEND).use {
-                while (true) {
-                    it
-                        .write(chunk)
-                }
+                while (true) it.write(chunk)
             }
         } catch (_: IOException) {
             // Full.
@@ -47,14 +44,22 @@ class SmallDisk private constructor(private val mount: Path, private val server:
 
     /** After the server: the tables on it are gone. */
     override fun close() {
-        free()
+        unmount()
+        try {
+            Runtime.getRuntime().removeShutdownHook(end)
+        } catch (_: IllegalStateException) {
+            // This JVM is ending.
+        }
+    }
+
+    private fun unmount() {
         command("umount", "-l", mount.toString())
-        mount.toFile().deleteRecursively()
+        mount.deleteIfExists()
     }
 
     companion object {
         private const val TABLESPACE = "small_disk"
-        private const val CHUNK = 8_192
+        private const val CHUNK = 1_048_576
         private const val GROWING =
             """
             select c.oid::regclass::text
