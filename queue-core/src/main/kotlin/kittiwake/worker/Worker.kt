@@ -10,6 +10,7 @@ import kittiwake.worker.internal.WorkerLife.End.LOST
 import kotlinx.coroutines.CoroutineDispatcher
 import kotlinx.coroutines.Dispatchers
 import org.slf4j.LoggerFactory
+import kotlin.random.Random
 import kotlin.time.TimeSource
 
 /** Works the jobs of some queues. Made by `kittiwake.worker { }`; it does nothing until it is run. */
@@ -22,6 +23,7 @@ public class Worker internal constructor(
     private val observers: List<JobObserver>,
     private val retentions: Set<Retention>,
     private val time: TimeSource.WithComparableMarks,
+    private val random: Random,
 ) {
     /**
      * Works jobs until the calling coroutine is cancelled, or somebody stops this worker from elsewhere.
@@ -41,7 +43,7 @@ public class Worker internal constructor(
     public suspend fun run() {
         log.info("Starting {} for jobs {}", config, handlers.keys.sorted())
         try {
-            while (WorkerLife(config, store, handlers, Telling(observers), retentions, time).live() == LOST) {
+            while (WorkerLife(config, store, handlers, Telling(observers), retentions, time, random).live() == LOST) {
                 log.warn("Worker \"{}\" was silent for too long and lost its jobs; it starts anew", config.name)
             }
         } finally {

@@ -15,6 +15,7 @@ import kotlinx.coroutines.currentCoroutineContext
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.ensureActive
 import org.slf4j.LoggerFactory
+import kotlin.random.Random
 import kotlin.time.Duration
 import kotlin.time.TimeSource
 
@@ -31,6 +32,7 @@ internal class Completer(
     private val store: JobStore,
     private val giveUpAfter: Duration,
     private val time: TimeSource,
+    private val random: Random,
     private val onWritten: (Completion) -> Unit,
     private val onLost: (Completion) -> Unit,
     private val onGivenUp: () -> Unit,
@@ -61,7 +63,7 @@ internal class Completer(
     }
 
     private suspend fun write(batch: List<Completion>, statement: suspend () -> Set<JobId>) {
-        val health = Health("Writing completions", log)
+        val health = Health("Writing completions", log, random)
         val started = time.markNow()
         while (true) {
             try {

@@ -9,6 +9,7 @@ import kotlinx.coroutines.currentCoroutineContext
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.ensureActive
 import org.slf4j.LoggerFactory
+import kotlin.random.Random
 import kotlin.time.Duration
 import kotlin.time.TimeMark
 import kotlin.time.TimeSource
@@ -21,6 +22,7 @@ internal class Heartbeat(
     private val every: Duration,
     private val running: RunningJobs,
     private val time: TimeSource,
+    private val random: Random,
     private val onStopRequested: () -> Unit,
     private val onLost: () -> Unit,
 ) {
@@ -33,7 +35,7 @@ internal class Heartbeat(
         private set
 
     suspend fun run() {
-        val health = Health("The heartbeat of worker $worker", log)
+        val health = Health("The heartbeat of worker $worker", log, random)
         while (true) {
             delay(every)
             while (true) {
