@@ -50,7 +50,7 @@ public class InMemoryJobStore(timeSource: TimeSource.WithComparableMarks = TimeS
     private val now: Instant get() = EPOCH + started.elapsedNow()
 
     override suspend fun insert(jobs: List<NewJob>): List<Inserted> {
-        val inserted = synchronized(this) { jobs.map(::insert) }
+        val inserted = inOneTurn { jobs.map(::insert) }
         jobs.mapTo(mutableSetOf()) { it.queue }.forEach(::ring)
         return inserted
     }
@@ -65,7 +65,7 @@ public class InMemoryJobStore(timeSource: TimeSource.WithComparableMarks = TimeS
     }
 
     override suspend fun join(worker: WorkerId, name: String, queues: Set<QueueName>): Unit =
-        synchronized(this) { workers[worker] = StoredWorker(now) }
+        synchronized(this) { workers.getOrPut(worker) { StoredWorker(now) } }
 
     override suspend fun claim(worker: WorkerId, queue: QueueName, limit: Int): List<ClaimedJob> = synchronized(this) {
         if (workers[worker]?.isAlive != true) return emptyList()
@@ -84,7 +84,7 @@ public class InMemoryJobStore(timeSource: TimeSource.WithComparableMarks = TimeS
                 .sortedBy { it.dueAt }
                 .partition { it.dueAt <= now }
         val nextDueIn = later.firstOrNull()?.let { it.dueAt - now }
-        val moved = due.take(limit).onEach { it.putBack(null, it.attempts) }
+        val moved = inOneTurn { due.take(limit).onEach { it.putBack(null, it.attempts) } }
         Promotion(moved.size, nextDueIn)
     }
 
@@ -104,6 +104,9 @@ public class InMemoryJobStore(timeSource: TimeSource.WithComparableMarks = TimeS
         }
 
     override suspend fun putBack(worker: WorkerId, jobs: List<Completion.Return>): Set<JobId> =
+        inOneTurn { returned(worker, jobs) }.also { jobs.mapTo(mutableSetOf()) { it.claim.queue }.forEach(::ring) }
+
+    private fun returned(worker: WorkerId, jobs: List<Completion.Return>): Set<JobId> =
         fenced(worker, jobs) { completion ->
             when (completion) {
                 is Completion.Failed -> {
@@ -113,7 +116,7 @@ public class InMemoryJobStore(timeSource: TimeSource.WithComparableMarks = TimeS
                 is Completion.Snoozed -> putBack(now + completion.delay, attempts - 1)
                 is Completion.Released -> putBack(null, attempts - 1)
             }
-        }.also { jobs.mapTo(mutableSetOf()) { it.claim.queue }.forEach(::ring) }
+        }
 
     private fun <C : Completion> fenced(
         worker: WorkerId,
@@ -142,7 +145,7 @@ public class InMemoryJobStore(timeSource: TimeSource.WithComparableMarks = TimeS
 
     override suspend fun leave(worker: WorkerId): Unit = synchronized(this) {
         workers[worker]?.isAlive = false
-        jobs.values.filter { it.isRunningAt(worker) }.forEach { it.putBack(null, it.attempts - 1) }
+        inOneTurn { jobs.values.filter { it.isRunningAt(worker) }.forEach { it.putBack(null, it.attempts - 1) } }
     }
 
     override suspend fun takeTurn(task: String, every: Duration): Boolean =
@@ -154,7 +157,7 @@ public class InMemoryJobStore(timeSource: TimeSource.WithComparableMarks = TimeS
                 workers.values.filter { it.isAlive && it.seenAt + silentFor <= now }.forEach { it.isAlive = false }
                 val lost = jobs.values.filter { job -> job.runner?.let { workers[it]?.isAlive } == false }
                 val leases = lost.mapNotNull { it.lease }.distinct().take(limit)
-                lost.filter { it.lease in leases }.map(::rescue)
+                inOneTurn { lost.filter { it.lease in leases }.map(::rescue) }
             }
         rescued.mapTo(mutableSetOf()) { it.queue }.forEach(::ring)
         return rescued
@@ -201,6 +204,12 @@ public class InMemoryJobStore(timeSource: TimeSource.WithComparableMarks = TimeS
         override suspend fun busy(queue: QueueName) = Unit
     }
 
+    /** What becomes ready by one verb waits in the order of its enqueue, behind what was ready before. */
+    private fun <T> inOneTurn(verb: () -> T): T = synchronized(this) {
+        lastTurn++
+        verb()
+    }
+
     private fun ring(queue: QueueName) {
         bells.forEach { it(queue) }
     }
@@ -236,7 +245,7 @@ public class InMemoryJobStore(timeSource: TimeSource.WithComparableMarks = TimeS
         fun putBack(runAt: Instant?, attemptsMade: Int) {
             lease = null
             attempts = attemptsMade
-            turn = ++lastTurn
+            turn = lastTurn
             state = if (runAt != null && runAt > now) JobState.Scheduled(runAt) else JobState.Ready
         }
 
@@ -270,5 +279,6 @@ public class InMemoryJobStore(timeSource: TimeSource.WithComparableMarks = TimeS
             compareByDescending<StoredJob> { it.new.priority }
                 .thenBy(nullsLast()) { it.new.expectedAt }
                 .thenBy { it.turn }
+                .thenBy { it.id.value }
     }
 }

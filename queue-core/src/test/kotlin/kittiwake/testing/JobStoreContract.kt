@@ -275,6 +275,15 @@ fun jobStoreContract(newStore: suspend () -> JobStore): TestFactory = funSpec {
             store.putBack(ana, listOf(released(store.oneClaimedBy(ana))))
             store.oneClaimedBy(ben).attempt shouldBe 1
         }
+        test("of several at once keeps the order of their enqueue, behind what waits already") {
+            val store = newStore()
+            val ana = aWorkerOf(store)
+            val ids = store.insert(List(3) { aJob() }).map { it.id }
+            val claims = store.claim(ana, images, 3)
+            val waiting = store.insertOne()
+            store.putBack(ana, claims.reversed().map(::released))
+            store.claim(ana, images, 4).map { it.id } shouldContainExactly listOf(waiting) + ids
+        }
         test("keeps priority and expected time") {
             val store = newStore()
             val ana = aWorkerOf(store)
@@ -315,6 +324,13 @@ fun jobStoreContract(newStore: suspend () -> JobStore): TestFactory = funSpec {
             store.beat(ana, emptySet()).alive shouldBe true
             store.rescue(silentFor = 1.hours, limit = 10).shouldBeEmpty()
             store.rescue(silentFor = ZERO, limit = 10) shouldHaveSize 1
+            store.beat(ana, emptySet()).alive shouldBe false
+        }
+        test("of a worker that joins again after it left finds it dead still") {
+            val store = newStore()
+            val ana = aWorkerOf(store)
+            store.leave(ana)
+            store.join(ana, "a worker", setOf(images))
             store.beat(ana, emptySet()).alive shouldBe false
         }
         test("of a worker that never joined finds it dead") {
