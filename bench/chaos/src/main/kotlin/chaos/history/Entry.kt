@@ -71,6 +71,11 @@ sealed interface Entry {
         val sqlStates: List<String> = emptyList(),
     ) : Entry
 
+    /** What the process holds after a collection. */
+    @Serializable
+    @SerialName("weighed")
+    data class Weighed(override val at: Instant, val heapBytes: Long, val threads: Int) : Entry
+
     /** The process is up, or about to end by itself. */
     @Serializable
     @SerialName("process")
