@@ -75,6 +75,8 @@ class NodeStore(
         }
     }
 
+    override suspend fun announce(claim: ClaimedJob): Boolean = pooled("announce ${claim.id}") { server.announce(claim) }
+
     override suspend fun beat(worker: WorkerId, running: Set<JobId>): Pulse {
         val pulse = ownConnection("beat") { server.beat(worker, running) }
         if (doubtful.isNotEmpty()) {

@@ -51,7 +51,8 @@ public class Kittiwake private constructor(users: DataSource, private val config
     private val wakes = WakeSender(config.schema, pool, locals)
     private val insertJobs = InsertJobs(config.schema)
     private val migrations by lazy { Migrations(config.schema) }
-    private val postgres = PostgresJobStore(config.schema, source, pool, config.retention, locals, wakes, ::checkSchema)
+    private val postgres =
+        PostgresJobStore(config.schema, source, pool, config.retention, config.crashLimit, locals, wakes, ::checkSchema)
     private val fence = ClaimFence(config.schema, config.retention)
 
     @Volatile

@@ -9,6 +9,7 @@ import kittiwake.job.JobState
 import kittiwake.job.QueueName
 import kittiwake.job.Retention
 import kittiwake.job.WorkerId
+import kittiwake.postgres.statement.AnnounceSuspect
 import kittiwake.postgres.statement.Beat
 import kittiwake.postgres.statement.CancelJob
 import kittiwake.postgres.statement.EndJobs
@@ -51,6 +52,7 @@ internal class PostgresJobStore(
     private val source: ConnectionSource,
     private val pool: ControlPool,
     private val retention: Retention,
+    crashLimit: Int?,
     private val locals: LocalBells,
     private val wakes: WakeSender,
     private val checkSchema: (Connection) -> Unit,
@@ -65,6 +67,7 @@ internal class PostgresJobStore(
 
     private val insertJobs = InsertJobs(schema)
     private val joinWorkers = JoinWorkers(schema)
+    private val announceSuspect = AnnounceSuspect(schema)
     private val promoteJobs = PromoteJobs(schema)
     private val endJobs = EndJobs(schema, retention)
     private val returnJobs = ReturnJobs(schema)
@@ -72,7 +75,7 @@ internal class PostgresJobStore(
     private val giveBack = GiveBack(schema)
     private val beat = Beat(schema)
     private val takeTurn = TakeTurn(schema)
-    private val rescueJobs = RescueJobs(schema, retention)
+    private val rescueJobs = RescueJobs(schema, retention, crashLimit)
     private val pruneArchive = PruneArchive(schema)
     private val findJob = FindJob(schema)
     private val cancelJob = CancelJob(schema, retention)
@@ -100,6 +103,8 @@ internal class PostgresJobStore(
 
     override suspend fun claim(worker: WorkerId, queue: QueueName, limit: Int): List<ClaimedJob> =
         onPool { of(worker).claim(it, queue, limit) }
+
+    override suspend fun announce(claim: ClaimedJob): Boolean = onPool { announceSuspect.execute(it, claim) }
 
     override suspend fun promote(queue: QueueName, limit: Int): Promotion =
         onPool { promoteJobs.execute(it, queue, limit) }
