@@ -2,6 +2,7 @@ package kittiwake.postgres
 
 import kittiwake.KittiwakeSpi
 import kittiwake.job.ClaimedJob
+import kittiwake.job.JobId
 import kittiwake.job.QueueName
 import kittiwake.job.WorkerId
 import kittiwake.postgres.statement.ClaimJobs
@@ -28,7 +29,9 @@ internal class WorkerClaims(schema: Schema, private val worker: WorkerId) {
 
     private val claimJobs = ClaimJobs(schema)
     private val searches = ConcurrentHashMap<QueueName, Search>()
-    private val left = ConcurrentHashMap<Long, Int>()
+
+    /** The jobs that are left of each lease. Numbers would not do: what is over may be told twice. */
+    private val left = ConcurrentHashMap<Long, MutableSet<JobId>>()
     private val doubtful = ConcurrentHashMap<Long, TimeMark>()
 
     /**
@@ -54,18 +57,22 @@ internal class WorkerClaims(schema: Schema, private val worker: WorkerId) {
                 search.nextSweep =
                     TimeSource.Monotonic.markNow() + maxOf(SWEEP_EVERY, started.elapsedNow() * SWEEP_SHARE)
             }
-            if (result.jobs.isNotEmpty()) left[lease] = result.jobs.size
+            if (result.jobs.isNotEmpty()) left[lease] = result.jobs.mapTo(HashSet()) { it.id }
             return result.jobs
         }
     }
 
     /** The leases of which nothing is left once [jobs] are over. */
-    fun emptiedBy(jobs: List<Completion>): Set<Long> =
-        jobs.groupingBy { it.claim.lease }.eachCount().filter { (lease, over) -> (left[lease] ?: 0) <= over }.keys
+    fun emptiedBy(jobs: List<Completion>): Set<Long> = jobs
+        .groupBy({ it.claim.lease }, { it.claim.id })
+        .filter { (lease, over) -> left[lease].orEmpty().let { it.size <= over.size && over.toSet().containsAll(it) } }
+        .keys
 
     /** [jobs] are over, or no longer this worker's. */
     fun settle(jobs: List<Completion>) {
-        for (job in jobs) left.computeIfPresent(job.claim.lease) { _, n -> (n - 1).takeIf { it > 0 } }
+        for (job in jobs) {
+            left.computeIfPresent(job.claim.lease) { _, ids -> ids.apply { remove(job.claim.id) }.ifEmpty { null } }
+        }
     }
 
     /** Gives back what was claimed by statements whose answer was lost: nobody here runs it. */

@@ -239,6 +239,14 @@ fun jobStoreContract(newStore: suspend () -> JobStore): TestFactory = funSpec {
             store.end(cleo, listOf(succeeded(taken, "cleo"))).shouldBeEmpty()
             store.find(id)?.result shouldBe "cleo"
         }
+        test("repeated leaves the others of its batch to their worker") {
+            val store = newStore()
+            val ana = aWorkerOf(store)
+            store.insert(List(3) { aJob() })
+            val claims = store.claim(ana, images, 3)
+            repeat(3) { store.end(ana, listOf(succeeded(claims[0]))) }
+            store.end(ana, claims.drop(1).map { succeeded(it) }).shouldBeEmpty()
+        }
         test("leaves no trace of jobs that are not to be kept") {
             val store = newStore()
             val ana = aWorkerOf(store)
