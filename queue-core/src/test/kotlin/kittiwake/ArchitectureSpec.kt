@@ -108,7 +108,8 @@ class ArchitectureSpec :
                 .shouldBeEmpty()
         }
         test("the engine has no clock, chance or thread of its own: a simulation gives it all three") {
-            val own = Regex("""TimeSource\.Monotonic|Clock\.System|(?<!fun )Random\.|Random\(\)|Dispatchers\.|\.random\(\)""")
+            val own =
+                Regex("""TimeSource\.Monotonic|Clock\.System|(?<!fun )Random\.|Random\(\)|Dispatchers\.|\.random\(\)""")
             inFolders("worker", "upkeep", "internal")
                 .filter { own.containsMatchIn(it.text.replace(Regex("import .*"), "")) }
                 .map { it.path }

@@ -432,6 +432,16 @@ fun jobStoreContract(newStore: suspend () -> JobStore): TestFactory = funSpec {
             store.rescue(ZERO, 10).shouldBeEmpty()
             store.endingOf(id) shouldBe Ending.CANCELLED
         }
+        test("counts the attempts that have begun") {
+            val store = newStore()
+            val ana = aWorkerOf(store)
+            val (running, retried) = store.insert(List(2) { aJob() }).map { it.id }
+            val claims = store.claim(ana, images, 2)
+            store.putBack(ana, listOf(failed(claims[1], delay = 1.hours)))
+            listOf(running, retried).forEach { store.cancel(it) }
+            store.find(running)?.attempts shouldBe 1
+            store.find(retried)?.attempts shouldBe 1
+        }
         test("of an ended job says how it ended") {
             val store = newStore()
             val ana = aWorkerOf(store)
