@@ -138,13 +138,15 @@ public class InMemoryJobStore(
             val job = jobs[completion.claim.id]
             if (job != null && job.isHeldBy(completion.claim) && completion.claim.worker == worker) {
                 job.write(completion)
-                job.writtenUnder = completion.claim.lease
-            } else if (job?.writtenUnder != completion.claim.lease) {
+                if (completion.leavesTrace) job.writers[completion.claim.attempt] = worker
+            } else if (job?.writers?.get(completion.claim.attempt) != worker) {
                 notOurs += completion.claim.id
             }
         }
         notOurs
     }
+
+    private val Completion.leavesTrace: Boolean get() = this is Completion.End || this is Completion.Failed
 
     override suspend fun beat(worker: WorkerId, running: Set<JobId>): Pulse = synchronized(this) {
         val stored = workers[worker]?.takeIf { it.isAlive }

@@ -28,6 +28,7 @@ import kotlin.time.Duration
 @OptIn(KittiwakeSpi::class)
 internal class Suspects(private val store: JobStore, private val random: Random) {
     private val turn = Mutex()
+
     /** In the order in which they came, not in that of their places in memory: a simulation is to be repeatable. */
     private val waiting = CopyOnWriteArraySet<RunningJob>()
 
