@@ -80,9 +80,10 @@ class Cluster(val scenario: Scenario, isTold: Boolean, bug: (JobStore) -> JobSto
             scheduled = those { it is JobState.Scheduled },
             leased = those { it is JobState.Running },
             jobs = those { it !is JobState.Ended },
-            archived = states.entries.mapNotNull { (id, state) ->
-                (state as? JobState.Ended)?.let { id.value to listOf(it.ending.name.lowercase()) }
-            }.toMap(),
+            archived = states.entries
+                .mapNotNull { (id, state) ->
+                    (state as? JobState.Ended)?.let { id.value to listOf(it.ending.name.lowercase()) }
+                }.toMap(),
         )
     }
 

@@ -51,13 +51,13 @@ class NodeStore(
     override val pulse: CoroutineContext get() = engine
 
     /** What was done under cancellation was done, but nobody hears the answer. */
-    private suspend fun <T> pooled(verb: String, isWrite: Boolean = true, work: suspend () -> T): T =
-        connections.withPermit { network.call(link, verb, timeouts.pool, isWrite, work) }
-            .also { currentCoroutineContext().ensureActive() }
+    private suspend fun <T> pooled(verb: String, isWrite: Boolean = true, work: suspend () -> T): T = connections
+        .withPermit { network.call(link, verb, timeouts.pool, isWrite, work) }
+        .also { currentCoroutineContext().ensureActive() }
 
-    private suspend fun <T> ownConnection(verb: String, work: suspend () -> T): T =
-        network.call(link, verb, timeouts.heart, isWrite = true, work)
-            .also { currentCoroutineContext().ensureActive() }
+    private suspend fun <T> ownConnection(verb: String, work: suspend () -> T): T = network
+        .call(link, verb, timeouts.heart, isWrite = true, work)
+        .also { currentCoroutineContext().ensureActive() }
 
     override suspend fun insert(jobs: List<NewJob>): List<Inserted> =
         pooled("insert") { server.insert(jobs) }.also { hints.send(jobs.mapTo(mutableSetOf()) { it.queue }) }
@@ -75,7 +75,9 @@ class NodeStore(
         }
     }
 
-    override suspend fun announce(claim: ClaimedJob): Boolean = pooled("announce ${claim.id}") { server.announce(claim) }
+    override suspend fun announce(claim: ClaimedJob): Boolean = pooled("announce ${claim.id}") {
+        server.announce(claim)
+    }
 
     override suspend fun beat(worker: WorkerId, running: Set<JobId>): Pulse {
         val pulse = ownConnection("beat") { server.beat(worker, running) }

@@ -56,7 +56,15 @@ class World(private val seed: Long, private val isTold: Boolean) {
 
     /** A line in the story of this world, when somebody wants to hear it. */
     fun tell(who: String, what: () -> String) {
-        if (isTold) story.append(elapsed.inWholeMilliseconds).append(' ').append(who).append(' ').append(what()).append('\n')
+        if (isTold) {
+            story
+                .append(elapsed.inWholeMilliseconds)
+                .append(' ')
+                .append(who)
+                .append(' ')
+                .append(what())
+                .append('\n')
+        }
     }
 
     val told: String get() = story.toString()
