@@ -14,11 +14,11 @@ import kotlin.time.Duration.Companion.milliseconds
 
 /** A server, some workers, who gives them work, and who makes it hard for them. */
 @OptIn(KittiwakeSpi::class)
-class Cluster(val scenario: Scenario, isTold: Boolean, bug: (JobStore) -> JobStore) {
+class Cluster(val scenario: Scenario, isTold: Boolean, bug: Bug?) {
     val world = World(scenario.seed, isTold)
     val network = Network(world, scenario.timeouts, world.dice("network"))
     val hints = Hints(world, world.dice("hints"))
-    val server = RecordedStore(bug(InMemoryJobStore(world.clock))) { world.now }
+    val server = RecordedStore(store(bug)) { world.now }
     val journals = LinkedHashMap<String, MutableList<Entry>>()
     val snoozed = mutableSetOf<JobId>()
 
@@ -85,6 +85,10 @@ class Cluster(val scenario: Scenario, isTold: Boolean, bug: (JobStore) -> JobSto
                     (state as? JobState.Ended)?.let { id.value to listOf(it.ending.name.lowercase()) }
                 }.toMap(),
         )
+    }
+
+    private fun store(bug: Bug?): JobStore = InMemoryJobStore(world.clock).let {
+        bug?.plantIn(it, Bug.Sources(world.clock, world.dice("bug"))) ?: it
     }
 
     private fun start(name: String) {

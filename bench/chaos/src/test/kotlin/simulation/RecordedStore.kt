@@ -90,6 +90,8 @@ class RecordedStore(private val store: JobStore, private val now: () -> Instant)
     override suspend fun cancel(id: JobId): Cancellation =
         store.cancel(id).also { if (id in jobs) compare(id, Kind.PUT_BACK, jobs.getValue(id).claim) }
 
+    override suspend fun stop(worker: WorkerId): Boolean = store.stop(worker).also { compareRunning(Kind.PUT_BACK) }
+
     override suspend fun join(worker: WorkerId, name: String, queues: Set<QueueName>) {
         store.join(worker, name, queues)
         if (lastSeen.put(worker, now()) == null) note(worker, LifeChange.Kind.JOINED, now())

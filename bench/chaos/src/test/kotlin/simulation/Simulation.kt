@@ -3,11 +3,13 @@ package simulation
 import chaos.check.Violation
 import chaos.history.History
 import kittiwake.KittiwakeSpi
-import kittiwake.store.JobStore
 
 /** What became of one seed. */
 class Run(val scenario: Scenario, val ending: Ending, val history: History, val violations: List<Violation>, val story: String) {
     val isBroken: Boolean get() = violations.isNotEmpty()
+
+    /** By one worker. */
+    val callsPerSecond: Double get() = ending.callsPerSecond / scenario.nodes
 
     /** Everything that was done with one job and said of it. */
     fun storyOf(job: Long): String {
@@ -32,7 +34,7 @@ class Run(val scenario: Scenario, val ending: Ending, val history: History, val 
 
 /** Lives through one scenario and examines it. The same scenario is the same to the last byte of its story. */
 @OptIn(KittiwakeSpi::class)
-fun simulate(scenario: Scenario, isTold: Boolean = false, bug: (JobStore) -> JobStore = { it }): Run {
+fun simulate(scenario: Scenario, isTold: Boolean = false, bug: Bug? = null): Run {
     val cluster = Cluster(scenario, isTold, bug)
     val ending = cluster.live()
     val history = cluster.history()
@@ -42,7 +44,7 @@ fun simulate(scenario: Scenario, isTold: Boolean = false, bug: (JobStore) -> Job
 
 /** The same failure with as few faults as it takes. */
 @OptIn(KittiwakeSpi::class)
-fun shrink(broken: Run, bug: (JobStore) -> JobStore = { it }): Run {
+fun shrink(broken: Run, bug: Bug? = null): Run {
     val checks = broken.violations.map { it.check }.toSet()
     for (fault in broken.scenario.plan) {
         val run = simulate(broken.scenario.without(fault), bug = bug)
