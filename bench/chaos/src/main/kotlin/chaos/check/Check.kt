@@ -23,8 +23,13 @@ class Finding(
     val inconclusive: List<String> = emptyList(),
     /** Figures worth a line in the report. */
     val figures: Map<String, String> = emptyMap(),
+    /** What was not judged and why that is in order: a run too short for it, a feature still to come. */
+    val notes: List<String> = emptyList(),
 )
 
 /** A broken promise, with the job it was broken to. */
 @Serializable
 data class Violation(val check: String, val what: String, val job: Long? = null)
+
+/** The promise of this check was broken: [what] says how, in a sentence. */
+internal fun Check.broken(what: String, job: Long? = null): Violation = Violation(id, what, job)

@@ -1,5 +1,6 @@
 package chaos.history
 
+import chaos.plan.FaultKind
 import chaos.plan.Injected
 import kotlinx.serialization.Serializable
 import kotlin.time.Duration
@@ -33,6 +34,8 @@ data class Settings(
     /** When the faults began, and when the last was taken back. */
     val chaosFrom: Instant,
     val healedAt: Instant,
+    /** What was to be done to the run. Without it, what was done. */
+    val planned: Set<FaultKind> = emptySet(),
 )
 
 /** A row of the application, inserted in the transaction that enqueued [jobs] jobs. */

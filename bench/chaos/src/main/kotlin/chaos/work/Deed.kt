@@ -49,11 +49,20 @@ enum class Deed(
     /** W10: no worker knows it, so it stays unfinished. */
     UNKNOWN("unknown", endings = emptySet()),
 
-    /** W12: breaks its transaction, in one of several ways, in its first attempt; notes the effect before and after. */
+    /**
+     * W12: breaks its transaction, in one of several ways, in its first attempts, and notes the effects "before" and
+     * "after"; then "before" and "done".
+     */
     ABUSIVE("abusive", isTransactional = true),
     ;
 
     companion object {
-        fun of(title: String): Deed = entries.first { it.title == title }
+        /** How many children a job of a chain has, unless it is the last of its line. */
+        const val CHAIN_FAN = 3
+
+        private val byTitle = entries.associateBy { it.title }
+
+        /** Null for a job that is no deed of ours: an ordinary one, as the simulation has them. */
+        fun of(title: String?): Deed? = byTitle[title]
     }
 }

@@ -28,11 +28,11 @@ class Deeds(private val db: Database, private val journal: Journal) {
             effect("moved")
         }
         inTransaction(Deed.CHAIN) { args ->
-            effect("reached")
+            effect("reached ${args.depth}")
             if (args.depth > 0) {
                 contextOf<JdbcTransaction>().enqueueAll(
                     DeedTypes.of(Deed.CHAIN),
-                    List(CHILDREN) {
+                    List(Deed.CHAIN_FAN) {
                         args.copy(
                             depth =
                                 args.depth - 1,
@@ -133,7 +133,6 @@ class Deeds(private val db: Database, private val journal: Journal) {
     private val JdbcTransaction.jdbc get() = connection.connection as Connection
 
     private companion object {
-        const val CHILDREN = 3
         const val HALTED = 137
     }
 }
