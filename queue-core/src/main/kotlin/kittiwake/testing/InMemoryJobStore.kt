@@ -69,7 +69,7 @@ public class InMemoryJobStore(
     }
 
     override suspend fun join(worker: WorkerId, name: String, queues: Set<QueueName>): Unit =
-        synchronized(this) { workers.getOrPut(worker) { StoredWorker(now) } }
+        synchronized(this) { workers.getOrPut(worker) { StoredWorker(now) }.seenAt = now }
 
     override suspend fun claim(worker: WorkerId, queue: QueueName, limit: Int): List<ClaimedJob> = synchronized(this) {
         if (workers[worker]?.isAlive != true) return emptyList()
