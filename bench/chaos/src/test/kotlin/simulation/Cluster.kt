@@ -49,11 +49,13 @@ class Cluster(val scenario: Scenario, isTold: Boolean, bug: Bug?) {
         world.run(scenario.chaos)
         nemesis.heal()
         healedAt = world.now
-        world.run(scenario.chaos + scenario.recovery) { server.unfinished.isEmpty() }
-        drainedAfter = (world.now - healedAt).takeIf { server.unfinished.isEmpty() }
+        world.run(scenario.chaos + scenario.recovery) { isDrained }
+        drainedAfter = (world.now - healedAt).takeIf { isDrained }
         world.run(world.elapsed + scenario.lease * 2)
         return end()
     }
+
+    private val isDrained: Boolean get() = producer.isDone && operator.isDone && server.unfinished.isEmpty()
 
     private fun end(): Ending {
         isClosing = true

@@ -82,7 +82,7 @@ private fun NewJob.unreadable() =
 fun WorkerBuilder.work(node: Node) {
     for (type in types) {
         decide(type) { doing ->
-            node.noted(this, doing) { act(Deed.of(type.name.value), doing, node) }
+            node.noted(this, doing) { act(checkNotNull(Deed.of(type.name.value)), doing, node) }
         }
     }
 }

@@ -10,8 +10,8 @@ val Scenario.recovery: Duration get() = lease * 60
 /** What only a virtual clock can tell: that all ends in time, and that nobody spins. */
 fun liveness(scenario: Scenario, ending: Ending): List<Violation> = buildList {
     if (ending.drainedAfter == null) {
-        val first = ending.unfinished.first()
-        add(Violation("L1", "${ending.unfinished.size} jobs are not over ${scenario.recovery} after the last fault", first.value))
+        val what = "${ending.unfinished.size} jobs are not over ${scenario.recovery} after the last fault"
+        add(Violation("L1", what, ending.unfinished.firstOrNull()?.value))
     }
     val calls = ending.callsPerSecond / scenario.nodes
     if (calls > MOST_CALLS) add(Violation("L2", "each worker asks the store $calls times a second"))

@@ -5,6 +5,7 @@ import chaos.history.Entry
 import chaos.history.Outcome
 import kittiwake.KittiwakeSpi
 import kittiwake.enqueue.NewJob
+import kotlinx.coroutines.Job
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.launch
 import java.sql.SQLException
@@ -19,12 +20,15 @@ class Producer(private val cluster: Cluster) {
     private val entries = cluster.journals.getOrPut(NAME) { mutableListOf() }
     private var lastBusiness = 0L
 
+    private var work: Job? = null
+
     val businesses = mutableListOf<Business>()
+    val isDone: Boolean get() = work?.isCompleted == true
 
     fun start() {
         var left = cluster.scenario.jobs
         val pause = (cluster.scenario.chaos / left).inWholeMilliseconds
-        world.outside.launch {
+        work = world.outside.launch {
             while (left > 0) {
                 val size = minOf(left, SIZES.random(dice))
                 val job = aJob(dice, cluster.scenario.lease)
@@ -72,9 +76,13 @@ class Operator(private val cluster: Cluster) {
     private val link = Link(NAME)
     private val entries = cluster.journals.getOrPut(NAME) { mutableListOf() }
 
+    private var work: Job? = null
+
+    val isDone: Boolean get() = work?.isCompleted == true
+
     fun start() {
         val everyMillis = cluster.scenario.chaos.inWholeMilliseconds / dice.nextLong(2, 12)
-        world.outside.launch {
+        work = world.outside.launch {
             while (world.elapsed < cluster.scenario.chaos) {
                 delay(dice.nextLong(1, 2 * everyMillis))
                 try {
@@ -88,8 +96,13 @@ class Operator(private val cluster: Cluster) {
 
     private suspend fun callOff() {
         val id = cluster.server.ids.randomOrNull(dice) ?: return
-        val answer = call("cancel $id") { cluster.server.cancel(id) }
-        val entry = Entry.CalledOff(world.now, id.value, answer::class.simpleName!!)
+        val answer =
+            try {
+                call("cancel $id") { cluster.server.cancel(id) }::class.simpleName!!
+            } catch (e: SQLException) {
+                "${e.message}"
+            }
+        val entry = Entry.CalledOff(world.now, id.value, answer)
         entries += entry
         world.tell(NAME) { "$entry" }
     }

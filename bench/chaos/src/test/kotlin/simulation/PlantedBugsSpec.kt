@@ -2,6 +2,7 @@ package simulation
 
 import io.kotest.assertions.withClue
 import io.kotest.core.spec.style.FunSpec
+import io.kotest.matchers.collections.shouldBeEmpty
 import io.kotest.matchers.nulls.shouldNotBeNull
 import kittiwake.KittiwakeSpi
 
@@ -16,6 +17,7 @@ class PlantedBugsSpec :
                         simulate(Scenario.of(seed), bug = bug).violations.any { it.check == bug.check }
                     }
                 withClue("no seed up to $SEEDS") { caught.shouldNotBeNull() }
+                simulate(Scenario.of(caught!!)).violations.shouldBeEmpty()
                 println("$bug caught by seed $caught")
             }
         }

@@ -32,6 +32,7 @@ class RecordedStore(private val store: JobStore, private val now: () -> Instant)
 
     private val jobs = LinkedHashMap<JobId, Seen>()
     private val lastSeen = LinkedHashMap<WorkerId, Instant>()
+    private val joined = HashSet<WorkerId>()
     private var order = 0L
 
     val changes = mutableListOf<Change>()
@@ -94,7 +95,10 @@ class RecordedStore(private val store: JobStore, private val now: () -> Instant)
 
     override suspend fun join(worker: WorkerId, name: String, queues: Set<QueueName>) {
         store.join(worker, name, queues)
-        if (lastSeen.put(worker, now()) == null) note(worker, LifeChange.Kind.JOINED, now())
+        if (worker in lastSeen) lastSeen[worker] = now()
+        if (!joined.add(worker)) return
+        lastSeen[worker] = now()
+        note(worker, LifeChange.Kind.JOINED, now())
     }
 
     override suspend fun beat(worker: WorkerId, running: Set<JobId>): Pulse = store.beat(worker, running).also {
@@ -110,7 +114,7 @@ class RecordedStore(private val store: JobStore, private val now: () -> Instant)
         val seen = jobs.getValue(id)
         val found = look(id)
         val state = found.state
-        if (state::class == seen.state::class && endingOf(state) == endingOf(seen.state)) return
+        if (placeOf(state) == placeOf(seen.state)) return
         seen.state = state
         seen.claim = null
         val kind =
@@ -121,6 +125,13 @@ class RecordedStore(private val store: JobStore, private val now: () -> Instant)
                 null -> back
             }
         note(id, kind, found.attempts, claim)
+    }
+
+    /** To fall due is no move. */
+    private fun placeOf(state: JobState): String = when (state) {
+        is JobState.Scheduled, JobState.Ready -> "waiting"
+        is JobState.Running -> "running"
+        is JobState.Ended -> "${state.ending}"
     }
 
     private fun endingOf(state: JobState): Ending? = (state as? JobState.Ended)?.ending

@@ -14,9 +14,8 @@ class Sums {
     /** How often each defence was seen at work. */
     val seen = sortedMapOf<String, Int>()
 
-    /** The first seed in which something was promised and not kept. */
-    var broken: Run? = null
-        private set
+    /** Seeds in which something was promised and not kept; a few are enough. */
+    val broken = mutableListOf<Run>()
     private var executions = 0
     private var slowest = Duration.ZERO
     private var busiest = 0.0
@@ -28,8 +27,11 @@ class Sums {
         executions += run.history.entries<Entry.Began>().size
         slowest = maxOf(slowest, run.ending.drainedAfter ?: Duration.ZERO)
         busiest = maxOf(busiest, run.callsPerSecond)
-        if (run.isBroken && run.scenario.seed < (broken?.scenario?.seed ?: Long.MAX_VALUE)) broken = run
+        if (run.isBroken) broken += run
     }
+
+    val brokenSeeds: String
+        get() = broken.joinToString("\n") { run -> "seed ${run.scenario.seed}: ${run.violations.map { it.check }.distinct()}" }
 
     override fun toString(): String =
         "$executions executions, all over at most $slowest after the last fault, " +
@@ -39,13 +41,15 @@ class Sums {
         /** What needs a transaction of the user's, or a name that nobody knows. */
         private val NOT_SIMULATED = setOf("bank", "chain", "abusive", "unknown").map { "a job \"$it\"" }.toSet()
 
+        private const val A_FEW = 5
+
         suspend fun over(seeds: Iterable<Long>): Sums {
             val sums = Sums()
             val left = ConcurrentLinkedQueue(seeds.toList())
             coroutineScope {
                 List(Runtime.getRuntime().availableProcessors()) {
                     async(Dispatchers.Default) {
-                        while (sums.broken == null) sums.add(simulate(Scenario.of(left.poll() ?: break)))
+                        while (sums.broken.size < A_FEW) sums.add(simulate(Scenario.of(left.poll() ?: break)))
                     }
                 }.awaitAll()
             }

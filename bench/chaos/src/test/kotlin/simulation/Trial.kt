@@ -20,6 +20,9 @@ class Trial(private val store: JobStore, private val anHourPasses: () -> Unit) {
     private val workers = mutableMapOf<Int, WorkerId>()
     private val cancelled = mutableSetOf<JobId>()
 
+    /** They may have been given up: such an id is not used again. */
+    private val doubtful = mutableSetOf<WorkerId>()
+
     suspend fun take(step: Step): String = when (step) {
         is Step.Insert -> insert(step)
         is Step.Join -> join(step)
@@ -28,7 +31,7 @@ class Trial(private val store: JobStore, private val anHourPasses: () -> Unit) {
         is Step.PutBack -> by(step.worker) { lost(store.putBack(it, these(step.claims, ::returnOf))) }
         is Step.Announce -> claims.back(step.claim)?.let { "${store.announce(it)}" } ?: NOTHING
         is Step.Beat -> by(step.worker) { beat(it, step.jobs) }
-        is Step.Leave -> by(step.worker) { store.leave(it).let { "" } }
+        is Step.Leave -> by(step.worker) { leave(it) }
         is Step.Stop -> by(step.worker) { "${store.stop(it)}" }
         is Step.Rescue -> rescue(step.silentFor)
         is Step.Cancel -> jobs.back(step.job)?.let { cancel(it) } ?: NOTHING
@@ -48,7 +51,7 @@ class Trial(private val store: JobStore, private val anHourPasses: () -> Unit) {
         }
 
     private suspend fun join(step: Step.Join): String {
-        val again = workers[step.worker]?.takeIf { store.beat(it, emptySet()).alive }
+        val again = workers[step.worker]?.takeIf { it !in doubtful || store.beat(it, emptySet()).alive }
         val id = again ?: step.id.also { workers[step.worker] = it }
         store.join(id, "worker ${step.worker}", setOf(QueueName("a")))
         return "${again != null}"
@@ -71,7 +74,14 @@ class Trial(private val store: JobStore, private val anHourPasses: () -> Unit) {
         return "alive ${pulse.stopRequested} ${pulse.cancelled.map { it.told() }.sorted()}"
     }
 
+    private suspend fun leave(worker: WorkerId): String {
+        store.leave(worker)
+        doubtful += worker
+        return ""
+    }
+
     private suspend fun rescue(silentFor: Duration): String = store.rescue(silentFor, 1_000)
+        .also { doubtful += workers.values }
         .map { "${it.id.told()} ${it.name} ${it.queue} attempt ${it.attempt} ${it.discarded}" }
         .sorted()
         .joinToString()
