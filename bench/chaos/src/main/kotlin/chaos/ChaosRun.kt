@@ -9,6 +9,7 @@ import chaos.history.History
 import chaos.history.Settings
 import chaos.plan.FaultPlan
 import chaos.plan.Injected
+import chaos.process.PLACES
 import chaos.process.Pace
 import chaos.server.CrashableServer
 import chaos.server.SmallDisk
@@ -63,7 +64,10 @@ class ChaosRun(private val options: Options, private val plan: FaultPlan, privat
         val rest = audit.rest(listenersExpected = Cast.WORKERS)
         cast.stopWorkers()
         val journals = cast.journals()
-        val settings = Settings(pace.lease, pace.rescueEvery, pace.pollEvery, from, healedAt, plan.kinds)
+        val settings = Settings(
+            pace.lease, pace.rescueEvery, pace.pollEvery, from, healedAt, plan.kinds,
+            notifications = true, places = Cast.WORKERS * PLACES,
+        )
         return History(
             settings, audit.changes(), audit.lives(), journals, audit.businesses(), audit.effects(), faults,
             rest.copy(footprints = footprints(journals)),
@@ -121,7 +125,8 @@ class ChaosRun(private val options: Options, private val plan: FaultPlan, privat
     }
 
     private companion object {
-        val SETTINGS = mapOf("log_lock_waits" to "on")
+        /** Commit times tell since when others could know of a change. */
+        val SETTINGS = mapOf("track_commit_timestamp" to "on", "log_lock_waits" to "on")
         val WARM_UP = 5.seconds
         val AFTERGLOW = 6.seconds
         val DRAIN = 60.seconds

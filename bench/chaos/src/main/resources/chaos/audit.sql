@@ -15,7 +15,8 @@ create table chaos.change (
     name          text,
     parent_id     bigint,
     unique_key    text,
-    max_attempts  int not null default 0
+    max_attempts  int not null default 0,
+    run_at        timestamptz
 );
 
 create index change_claim_idx on chaos.change (job_id, seq) where kind = 'CLAIMED';
@@ -45,8 +46,8 @@ create function chaos.verb() returns text
 
 create function chaos.job_came() returns trigger language plpgsql security definer as $$
 begin
-    insert into chaos.change (job_id, kind, name, parent_id, unique_key, max_attempts)
-    values (new.id, 'ENQUEUED', new.name, new.parent_id, new.unique_key, new.max_attempts);
+    insert into chaos.change (job_id, kind, name, parent_id, unique_key, max_attempts, run_at)
+    values (new.id, 'ENQUEUED', new.name, new.parent_id, new.unique_key, new.max_attempts, new.run_at);
     return null;
 end
 $$;

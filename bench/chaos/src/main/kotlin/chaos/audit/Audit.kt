@@ -40,6 +40,8 @@ class Audit(private val dataSource: DataSource, private val schema: String) {
                     parent = row.getLong("parent_id").takeUnless { row.wasNull() },
                     key = row.getString("unique_key"),
                     maxAttempts = row.getInt("max_attempts"),
+                    due = row.instantOrNull("run_at"),
+                    committedAt = row.instant("committed_at"),
                 ),
                 isEarly = row.getBoolean("is_early"),
             )
@@ -107,18 +109,21 @@ class Audit(private val dataSource: DataSource, private val schema: String) {
         statement.executeQuery(sql).use { rows -> buildList { while (rows.next()) add(row(rows)) } }
     }
 
-    private fun ResultSet.instant(column: String): Instant =
-        getObject(column, OffsetDateTime::class.java).toInstant().toKotlinInstant()
+    private fun ResultSet.instant(column: String): Instant = checkNotNull(instantOrNull(column)) { "$column is null" }
+
+    private fun ResultSet.instantOrNull(column: String): Instant? =
+        getObject(column, OffsetDateTime::class.java)?.toInstant()?.toKotlinInstant()
 
     companion object {
         const val ACCOUNTS = 10
 
         // The leases that a statement took jobs out of tell under which one an ending or a return was written.
         private const val CHANGES = """
-            select c.seq, c.at, c.job_id, c.kind, c.attempt,
+            select c.seq, c.at, coalesce(pg_xact_commit_timestamp(c.xid::xid), c.at) as committed_at,
+                   c.job_id, c.kind, c.attempt,
                    coalesce(not pg_visible_in_snapshot(off.xid, c.snapshot), false) as is_early,
                    coalesce(c.lease, l.lease) as lease,
-                   coalesce(c.worker, l.worker) as worker, c.name, c.parent_id, c.unique_key, c.max_attempts
+                   coalesce(c.worker, l.worker) as worker, c.name, c.parent_id, c.unique_key, c.max_attempts, c.run_at
             from chaos.change c
             left join chaos.lease_change l on l.xid = c.xid and l.job_id = c.job_id and c.kind <> 'CLAIMED'
             left join chaos.change off
