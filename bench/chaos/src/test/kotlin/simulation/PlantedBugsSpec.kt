@@ -10,6 +10,8 @@ import kittiwake.KittiwakeSpi
 @OptIn(KittiwakeSpi::class)
 class PlantedBugsSpec :
     FunSpec({
+        withoutWarnings()
+
         for (bug in Bug.entries) {
             test("${bug.check} finds out that ${bug.what}") {
                 val caught =

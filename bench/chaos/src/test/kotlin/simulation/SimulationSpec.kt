@@ -19,6 +19,8 @@ private val REGRESSIONS = emptyList<Long>()
 @OptIn(KittiwakeSpi::class)
 class SimulationSpec :
     FunSpec({
+        withoutWarnings()
+
         test("the same seed is the same story, to the byte") {
             for (seed in FIRST..<FIRST + 5) {
                 val first = simulate(Scenario.of(seed), isTold = true)

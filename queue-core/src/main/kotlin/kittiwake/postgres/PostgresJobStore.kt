@@ -110,7 +110,7 @@ internal class PostgresJobStore(
         onPool { promoteJobs.execute(it, queue, limit) }
 
     override suspend fun end(worker: WorkerId, jobs: List<Completion.End>): Set<JobId> = writing { connection ->
-        val held = of(worker)
+        val held = of(worker).open
         val emptied = held.emptiedBy(jobs)
         val written = jobs.filterNot { it is Completion.Settled }
         val isNothingToWrite = emptied.isEmpty() && written.isEmpty()
@@ -120,7 +120,7 @@ internal class PostgresJobStore(
     }
 
     override suspend fun putBack(worker: WorkerId, jobs: List<Completion.Return>): Set<JobId> = writing { connection ->
-        val held = of(worker)
+        val held = of(worker).open
         val returned = returnJobs.execute(connection, worker, jobs, held.emptiedBy(jobs))
         held.settle(jobs)
         lost(connection, worker, jobs.filter { it.claim.id !in returned })
@@ -131,8 +131,21 @@ internal class PostgresJobStore(
     /** Of completions that changed nothing: those that had not been written before either. */
     private fun lost(connection: Connection, worker: WorkerId, idle: List<Completion>): Set<JobId> {
         if (idle.isEmpty()) return emptySet()
-        return idle.mapTo(mutableSetOf()) { it.claim.id } - writtenBefore.execute(connection, worker, idle)
+        val before = writtenBefore.execute(connection, worker, idle.map { it.claim })
+        return idle.filter { it.trace == null || before[it.claim.id] != it.trace }.mapTo(mutableSetOf()) { it.claim.id }
     }
+
+    private val Completion.trace: String?
+        get() =
+            when (this) {
+                is Completion.Succeeded -> "completed"
+                is Completion.Discarded -> "discarded"
+                is Completion.Failed -> "failed"
+                is Completion.Settled, is Completion.Snoozed, is Completion.Released -> null
+            }
+
+    override suspend fun completedAnyway(worker: WorkerId, claims: List<ClaimedJob>): Set<JobId> =
+        onPool { writtenBefore.execute(it, worker, claims).filterValues { how -> how == "completed" }.keys }
 
     private suspend fun <T> writing(statement: (Connection) -> T): T = try {
         onPool(statement)

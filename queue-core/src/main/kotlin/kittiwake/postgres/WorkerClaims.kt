@@ -2,12 +2,10 @@ package kittiwake.postgres
 
 import kittiwake.KittiwakeSpi
 import kittiwake.job.ClaimedJob
-import kittiwake.job.JobId
 import kittiwake.job.QueueName
 import kittiwake.job.WorkerId
 import kittiwake.postgres.statement.ClaimJobs
 import kittiwake.postgres.statement.GiveBack
-import kittiwake.store.Completion
 import java.sql.Connection
 import java.util.concurrent.ConcurrentHashMap
 import kotlin.random.Random
@@ -29,9 +27,7 @@ internal class WorkerClaims(schema: Schema, private val worker: WorkerId) {
 
     private val claimJobs = ClaimJobs(schema)
     private val searches = ConcurrentHashMap<QueueName, Search>()
-
-    /** The jobs that are left of each lease. Numbers would not do: what is over may be told twice. */
-    private val left = ConcurrentHashMap<Long, MutableSet<JobId>>()
+    val open = OpenLeases()
     private val doubtful = ConcurrentHashMap<Long, TimeMark>()
 
     /**
@@ -57,21 +53,8 @@ internal class WorkerClaims(schema: Schema, private val worker: WorkerId) {
                 search.nextSweep =
                     TimeSource.Monotonic.markNow() + maxOf(SWEEP_EVERY, started.elapsedNow() * SWEEP_SHARE)
             }
-            if (result.jobs.isNotEmpty()) left[lease] = result.jobs.mapTo(HashSet()) { it.id }
+            open.open(lease, result.jobs)
             return result.jobs
-        }
-    }
-
-    /** The leases of which nothing is left once [jobs] are over. */
-    fun emptiedBy(jobs: List<Completion>): Set<Long> = jobs
-        .groupBy({ it.claim.lease }, { it.claim.id })
-        .filter { (lease, over) -> left[lease].orEmpty().let { it.size <= over.size && over.toSet().containsAll(it) } }
-        .keys
-
-    /** [jobs] are over, or no longer this worker's. */
-    fun settle(jobs: List<Completion>) {
-        for (job in jobs) {
-            left.computeIfPresent(job.claim.lease) { _, ids -> ids.apply { remove(job.claim.id) }.ifEmpty { null } }
         }
     }
 

@@ -61,6 +61,12 @@ public interface JobStore {
     public suspend fun putBack(worker: WorkerId, jobs: List<Completion.Return>): Set<JobId>
 
     /**
+     * Those of [claims], which could no longer be written about, that [worker] itself had completed under them: in the
+     * handler's own transaction, whose commit was never answered.
+     */
+    public suspend fun completedAnyway(worker: WorkerId, claims: List<ClaimedJob>): Set<JobId> = emptySet()
+
+    /**
      * Keeps all claims of [worker], even when they had expired, as long as nobody has taken them. Asks after the
      * [running] jobs.
      */

@@ -59,7 +59,9 @@ class ToldHistory {
         maxAttempts: Int = 20,
     ) {
         jobs[job] = Job()
-        change(job, Kind.ENQUEUED, 0, null, null) { copy(name = name, key = key, parent = parent, maxAttempts = maxAttempts) }
+        change(job, Kind.ENQUEUED, 0, null, null) {
+            copy(name = name, key = key, parent = parent, maxAttempts = maxAttempts)
+        }
     }
 
     fun claimed(job: Long, by: String = "ana", attempt: Int? = null) {
@@ -70,7 +72,11 @@ class ToldHistory {
 
     fun failed(job: Long, by: String? = null, lease: Long? = null): Unit = over(job, Kind.FAILED, by, lease)
 
-    fun putBack(job: Long, attempt: Int? = null): Unit = over(job, Kind.PUT_BACK, attempt = attempt ?: (of(job).counted - 1))
+    fun putBack(job: Long, attempt: Int? = null): Unit = over(
+        job, Kind.PUT_BACK,
+        attempt =
+            attempt ?: (of(job).counted - 1),
+    )
 
     fun rescued(job: Long): Unit = over(job, Kind.RESCUED)
 
@@ -109,6 +115,8 @@ class ToldHistory {
     ): Change = Change(changes.size.toLong(), tick(), job, kind, attempt, lease, worker).more().also { changes += it }
 
     private fun tick(): Instant = now.also { now += 10.milliseconds }
+
+    fun joined(worker: String): Unit = life(worker, LifeChange.Kind.JOINED, Duration.ZERO)
 
     fun gaveUp(worker: String, silentFor: Duration = lease): Unit = life(worker, LifeChange.Kind.GIVEN_UP, silentFor)
 
@@ -214,4 +222,8 @@ class ToldHistory {
 
 /** The same, with other [changes]. */
 fun History.with(changes: List<Change>): History =
+    History(settings, changes, lives, journals, businesses, effects, faults, rest)
+
+/** The same, told other [settings]. */
+fun History.with(settings: Settings): History =
     History(settings, changes, lives, journals, businesses, effects, faults, rest)

@@ -161,7 +161,8 @@ internal class WorkerLife(
 
     /** In flow order: what waits, what runs, what is to be written, what keeps the claims. */
     private suspend fun drain(work: CoroutineScope, records: CoroutineScope, completing: Job) {
-        if (!isLost) records.launch(store.engine) { announceStop() }
+        val isAsked = !isLost && !ended.isCancelled
+        if (isAsked) records.launch(store.engine) { announceStop() }
         val prefetched = slots.values.flatMap { it.clear() }
         if (isLost) {
             running.interruptAll { Interruption.LeaseLost() }
@@ -184,7 +185,7 @@ internal class WorkerLife(
         coroutineContext[Job]!!.children.toList().joinAll()
     }
 
-    /** If the process is killed before it has drained, its jobs are not to blame for that. */
+    /** If the process is killed before it has drained, its jobs are not to blame: unless one of them is why it stops. */
     private suspend fun announceStop() {
         try {
             store.stop(id)

@@ -1,0 +1,90 @@
+package chaos.server
+
+import chaos.process.command
+import chaos.process.isRoot
+import java.io.IOException
+import java.nio.file.Files
+import java.nio.file.Path
+import java.nio.file.StandardOpenOption
+import kotlin.io.path.createDirectory
+import kotlin.io.path.deleteIfExists
+import kotlin.io.path.outputStream
+
+/**
+ * A disk of its own for some tables, small enough to be filled: a tmpfs, which only root can make. Full, it takes no
+ * new page; what is on it stays and can be read.
+ */
+class SmallDisk private constructor(private val mount: Path, private val server: CrashableServer) : AutoCloseable {
+    private val ballast = mount.resolve("ballast")
+    private val end = Thread { unmount() }.also(Runtime.getRuntime()::addShutdownHook)
+
+    /** Moves the tables of [schema] that grow here: every job passes through each of them. Before a worker starts. */
+    fun take(schema: String) {
+        server.askAll(GROWING.replace(":schema", "'$schema'")).forEach { table ->
+            server.execute("alter table $table set tablespace $TABLESPACE")
+        }
+    }
+
+    /** No room is left. What has been freed since it was full is taken as well. */
+    fun fill() {
+        val chunk = ByteArray(CHUNK)
+        try {
+            ballast.outputStream(StandardOpenOption.CREATE, StandardOpenOption.APPEND).use {
+                while (true) it.write(chunk)
+            }
+        } catch (_: IOException) {
+            // Full.
+        }
+    }
+
+    /** There is room again. Nothing happens when it was not full. */
+    fun free() {
+        ballast.deleteIfExists()
+    }
+
+    /** After the server: the tables on it are gone. */
+    override fun close() {
+        unmount()
+        try {
+            Runtime.getRuntime().removeShutdownHook(end)
+        } catch (_: IllegalStateException) {
+            // This JVM is ending.
+        }
+    }
+
+    private fun unmount() {
+        command("umount", "-l", mount.toString())
+        mount.deleteIfExists()
+    }
+
+    companion object {
+        private const val TABLESPACE = "small_disk"
+        private const val CHUNK = 1_048_576
+        private const val GROWING =
+            """
+            select c.oid::regclass::text
+            from pg_class c
+            where c.relnamespace = :schema::regnamespace
+              and c.relkind = 'r'
+              and (c.relispartition or c.relname in ('job', 'ready'))
+            """
+
+        /** Null where this machine lets nobody mount a file system. */
+        fun attach(server: CrashableServer, megabytes: Int = 256): SmallDisk? {
+            if (!isRoot) return null
+            val mount = Files.createTempDirectory("kittiwake-disk-")
+            if (command("mount", "-t", "tmpfs", "-o", "size=${megabytes}m", "tmpfs", mount.toString()) != 0) {
+                mount.deleteIfExists()
+                return null
+            }
+            val disk = SmallDisk(mount, server)
+            try {
+                server.execute("create tablespace $TABLESPACE location '${mount.resolve("tables").createDirectory()}'")
+            } catch (e: Exception) {
+                disk.close()
+                throw e
+            }
+            return disk
+        }
+    }
+}
