@@ -21,13 +21,33 @@ import kotlin.time.TimeSource
 @OptIn(KittiwakeSpi::class)
 enum class Bug(val what: String, val check: String, private val plant: (JobStore, Sources) -> JobStore) {
     FENCE_SKIPPED("any worker writes about any job that runs", "K4", { store, _ -> Unfenced(store) }),
-    COMPLETED_BY_ID("a completion asks only for the job, not for the lease", "K4", { store, _ -> CompletesById(store) }),
-    RESCUED_BY_ID("what a rescuer found it takes later, whoever has it then", "K3", { store, it -> RescuesById(store, it) }),
+    COMPLETED_BY_ID("a completion asks only for the job, not for the lease", "K4", {
+        store,
+        _,
+        ->
+        CompletesById(store)
+    }),
+    RESCUED_BY_ID("what a rescuer found it takes later, whoever has it then", "K3", {
+        store,
+        it,
+        ->
+        RescuesById(store, it)
+    }),
     RESCUED_EARLY("half a lease of silence is enough for a rescue", "K3", { store, _ -> RescuesEarly(store) }),
     COMPLETION_DROPPED("one in 500 completions is answered and not written", "K1", { store, it -> Drops(store, it) }),
-    RELEASED_WHILE_RUNNING("who is told to stop gives back what still runs", "K11", { store, _ -> ReleasesEarly(store) }),
+    RELEASED_WHILE_RUNNING("who is told to stop gives back what still runs", "K11", {
+        store,
+        _,
+        ->
+        ReleasesEarly(store)
+    }),
     KEYS_FORGOTTEN("unique keys are not looked at", "K8", { store, _ -> ForgetsKeys(store) }),
-    CANCELLED_IN_WORDS("who calls off a running job is told that it is done", "K1", { store, _ -> OnlySaysCancelled(store) }),
+    CANCELLED_IN_WORDS("who calls off a running job is told that it is done", "K1", {
+        store,
+        _,
+        ->
+        OnlySaysCancelled(store)
+    }),
     ;
 
     /** Where a bug takes its time and its luck from. */
@@ -47,16 +67,17 @@ private abstract class Knowing(protected val store: JobStore) : JobStore by stor
 
 @OptIn(KittiwakeSpi::class)
 private open class CompletesById(store: JobStore) : Knowing(store) {
-    override suspend fun end(worker: WorkerId, jobs: List<Completion.End>): Set<JobId> = jobs.flatMapTo(mutableSetOf()) {
-        val claim = current[it.claim.id] ?: it.claim
-        val now =
-            when (it) {
-                is Completion.Succeeded -> Completion.Succeeded(claim, it.took, it.result)
-                is Completion.Discarded -> Completion.Discarded(claim, it.took, it.error)
-                is Completion.Settled -> it
-            }
-        store.end(claim.worker, listOf(now))
-    }
+    override suspend fun end(worker: WorkerId, jobs: List<Completion.End>): Set<JobId> =
+        jobs.flatMapTo(mutableSetOf()) {
+            val claim = current[it.claim.id] ?: it.claim
+            val now =
+                when (it) {
+                    is Completion.Succeeded -> Completion.Succeeded(claim, it.took, it.result)
+                    is Completion.Discarded -> Completion.Discarded(claim, it.took, it.error)
+                    is Completion.Settled -> it
+                }
+            store.end(claim.worker, listOf(now))
+        }
 }
 
 @OptIn(KittiwakeSpi::class)

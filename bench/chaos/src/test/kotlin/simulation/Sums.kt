@@ -31,11 +31,12 @@ class Sums {
     }
 
     val brokenSeeds: String
-        get() = broken.joinToString("\n") { run -> "seed ${run.scenario.seed}: ${run.violations.map { it.check }.distinct()}" }
+        get() = broken.joinToString("\n") { run ->
+            "seed ${run.scenario.seed}: ${run.violations.map { it.check }.distinct()}"
+        }
 
-    override fun toString(): String =
-        "$executions executions, all over at most $slowest after the last fault, " +
-            "at most ${"%.1f".format(busiest)} calls per worker and second, $seen"
+    override fun toString(): String = "$executions executions, all over at most $slowest after the last fault, " +
+        "at most ${"%.1f".format(busiest)} calls per worker and second, $seen"
 
     companion object {
         /** What needs a transaction of the user's, or a name that nobody knows. */
