@@ -12,8 +12,10 @@ import kotlin.time.Duration
  * Where the engine's own connections come from: the server that the user's [DataSource] talks to, but not out of the
  * user's pool, which handlers may empty. A pool other than HikariCP is used as it is, and gives up a few of its
  * connections for good.
+ *
+ * With [hasSessions] a connection is a session of the server, to be set up once. Without, nothing may be left in it.
  */
-internal class ConnectionSource(users: DataSource) {
+internal class ConnectionSource(users: DataSource, private val hasSessions: Boolean) {
     val dataSource: DataSource = behindThePool(users)
 
     /** How many connections the user's pool has for handlers, where that can be known. */
@@ -35,36 +37,24 @@ internal class ConnectionSource(users: DataSource) {
 
     private fun Connection.prepared(name: String, networkTimeout: Duration): Connection = try {
         autoCommit = true
-        createStatement().use { it.execute(settings(name)) }
+        initial(name)?.let { sql -> createStatement().use { it.execute(sql) } }
         setNetworkTimeout(DIRECTLY, networkTimeout.inWholeMilliseconds.toInt())
-        this
+        settled(this)
     } catch (e: Throwable) {
         close()
         throw e
     }
 
-    companion object {
-        /**
-         * Plans must not depend on the statistics of tables that are empty one minute and full the next: hot statements
-         * have one good plan, by index, and are kept to it. Timeouts keep every statement far shorter than a lease.
-         */
-        fun settings(name: String): String =
-            """
-            set application_name = 'kittiwake $name';
-            set session characteristics as transaction isolation level read committed;
-            set session characteristics as transaction read write;
-            set statement_timeout = '10s';
-            set lock_timeout = '5s';
-            set idle_in_transaction_session_timeout = '30s';
-            set plan_cache_mode = force_generic_plan;
-            set enable_seqscan = off;
-            set enable_bitmapscan = off;
-            set jit = off
-            """.trimIndent()
+    /** What is run first on a new connection called [name]; null for nothing. */
+    fun initial(name: String): String? = if (hasSessions) EngineSettings.ofSession(name) else null
 
-        private val DIRECTLY = Executor { it.run() }
+    /** [connection], so that statements prepared on it run with the engine's settings. */
+    fun settled(connection: Connection): Connection = if (hasSessions) connection else WithoutSession(connection)
 
-        private fun promptly(driver: BaseDataSource): DataSource? {
+    private companion object {
+        val DIRECTLY = Executor { it.run() }
+
+        fun promptly(driver: BaseDataSource): DataSource? {
             if (driver.socketFactory != null) return null
             return PGSimpleDataSource().also {
                 it.initializeFrom(driver)
@@ -72,7 +62,7 @@ internal class ConnectionSource(users: DataSource) {
             }
         }
 
-        private fun behindThePool(users: DataSource): DataSource {
+        fun behindThePool(users: DataSource): DataSource {
             if (!users.isWrapperFor(HikariDataSource::class.java)) return users
             val pool = users.unwrap(HikariDataSource::class.java)
             pool.dataSource?.let { return it }

@@ -45,13 +45,13 @@ import kotlin.time.TimeSource
  */
 @OptIn(KittiwakeSpi::class)
 public class Kittiwake private constructor(users: DataSource, private val config: KittiwakeConfig) : AutoCloseable {
-    private val source = ConnectionSource(users)
+    private val source = ConnectionSource(users, hasSessions = config.notifications)
     private val pool = ControlPool(source, config.poolSize)
     private val locals = LocalBells()
-    private val wakes = WakeSender(config.schema, pool, locals)
+    private val wakes = WakeSender(config, pool, locals)
     private val insertJobs = InsertJobs(config.schema)
     private val migrations by lazy { Migrations(config.schema) }
-    private val postgres = PostgresJobStore(config.schema, source, pool, config.retention, locals, wakes, ::checkSchema)
+    private val postgres = PostgresJobStore(config, source, pool, locals, wakes, ::checkSchema)
     private val fence = ClaimFence(config.schema, config.retention)
 
     @Volatile
@@ -178,7 +178,8 @@ public class Kittiwake private constructor(users: DataSource, private val config
         if (jobs.isEmpty()) return emptyList()
         try {
             checkSchema(connection)
-            return jobs.chunked(CHUNK).flatMap { refs(type, insertJobs.execute(connection, it, wake)) }
+            val wakes = wake && config.notifications
+            return jobs.chunked(CHUNK).flatMap { refs(type, insertJobs.execute(connection, it, wakes)) }
         } catch (e: SQLException) {
             throw explained(e)
         }
