@@ -107,6 +107,11 @@ class ArchitectureSpec :
                 .map { it.path }
                 .shouldBeEmpty()
         }
+        test("nobody reads this process's clock but to see that a time is plausible") {
+            val clocks =
+                Regex("""Clock\.System|currentTimeMillis|\b(Instant|Date|DateTime|LocalDate)\.now\(|\bDate\(\)""")
+            sources.filter { clocks.containsMatchIn(it.text) }.map { it.path } shouldBe listOf("enqueue/NewJob.kt")
+        }
         test("nothing is launched in the GlobalScope") {
             sources.filter { "GlobalScope" in it.text }.map { it.path }.shouldBeEmpty()
         }
