@@ -81,6 +81,12 @@ public class Kittiwake private constructor(users: DataSource, private val config
     public fun migrationSql(): String = migrations.script()
 
     /**
+     * The SQL that gives [role] what it needs for [access], and no more: to be run by the owner of the schema, after
+     * each migration. Run twice it does no harm.
+     */
+    public fun grantSql(role: String, access: Access): String = access.grants(config.schema, role)
+
+    /**
      * Enqueues a job in the transaction of [connection]: it exists once you commit, and never did when you roll back.
      *
      * A sleeping worker is told by the server when the transaction commits. Bad input throws before anything is sent,

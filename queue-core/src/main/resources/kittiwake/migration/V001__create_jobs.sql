@@ -222,9 +222,14 @@ begin
 end
 $$;
 
+-- The two functions that change tables run with the rights of the schema's owner, so that workers need none of them: see grantSql().
+-- Nothing in them is looked up where a caller could have put something of its own.
+
 -- The partition for jobs to be forgotten on that day, with what the default partition already holds for it.
 create function {schema}.prepare_archive(day date) returns boolean
     language plpgsql
+    security definer
+    set search_path = pg_catalog, pg_temp
     set timezone = 'UTC'
 as $$
 declare
@@ -248,6 +253,8 @@ $$;
 -- Forgets whole days of ended jobs, and up to so many of those that lie in the default partition.
 create function {schema}.prune_archive(at_most int) returns int
     language plpgsql
+    security definer
+    set search_path = pg_catalog, pg_temp
     set timezone = 'UTC'
 as $$
 declare
@@ -272,6 +279,8 @@ begin
     return forgotten;
 end
 $$;
+
+revoke all on function {schema}.prepare_archive(date), {schema}.prune_archive(int) from public;
 
 -- All jobs for people, unfinished and ended, with the state as a word.
 create view {schema}.jobs as
