@@ -7,6 +7,8 @@ grant insert on {schema}.job, {schema}.ready, {schema}.scheduled to {role};
 -- By name and unique key the job is found that is there already; the rest is what its ticket is made of.
 grant select (id, name, unique_key, queue, priority, run_at, expected_at) on {schema}.job to {role};
 grant execute on function
+    {schema}.is_name(text),
+    {schema}.is_metadata(text),
     {schema}.rank(timestamptz),
     {schema}.sleep_key(text),
     {schema}.wake(text),

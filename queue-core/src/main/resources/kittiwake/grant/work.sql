@@ -11,6 +11,8 @@ grant select, insert, delete on {schema}.attempt to {role};
 grant select, insert on {schema}.archive to {role};
 grant select, update on {schema}.upkeep_turn to {role};
 grant execute on function
+    {schema}.is_name(text),
+    {schema}.is_metadata(text),
     {schema}.rank(timestamptz),
     {schema}.sleep_key(text),
     {schema}.wake(text),
