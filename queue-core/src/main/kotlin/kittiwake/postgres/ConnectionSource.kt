@@ -1,6 +1,7 @@
 package kittiwake.postgres
 
 import com.zaxxer.hikari.HikariDataSource
+import org.postgresql.Driver
 import org.postgresql.ds.PGSimpleDataSource
 import org.postgresql.ds.common.BaseDataSource
 import java.sql.Connection
@@ -68,6 +69,8 @@ internal class ConnectionSource(users: DataSource, private val hasSessions: Bool
             pool.dataSource?.let { return it }
             val url = pool.jdbcUrl?.takeIf { it.startsWith("jdbc:postgresql:") } ?: return users
             return PGSimpleDataSource().apply {
+                // The driver's own complaint repeats the URL, with the password that may be in it.
+                require(Driver.parseURL(url, null) != null) { "The PostgreSQL driver cannot read the pool's jdbcUrl" }
                 setURL(url)
                 pool.username?.let { user = it }
                 pool.password?.let { password = it }

@@ -29,7 +29,7 @@ internal class ControlPool(private val source: ConnectionSource, val size: Int) 
 
     fun <T> use(block: (Connection) -> T): T {
         check(!closed) { "Kittiwake is closed" }
-        return pool.connection.use { block(source.settled(it)) }
+        return pool.connection.use { withoutDetail { block(source.settled(it)) } }
     }
 
     override fun close() {

@@ -5,16 +5,16 @@ import java.util.concurrent.atomic.AtomicInteger
 import javax.sql.DataSource
 
 /** A role of the test database that may do nothing yet, and is dropped with all it owns. */
-class TestRole(purpose: String) : AutoCloseable {
+class TestRole(purpose: String, password: String = "secret") : AutoCloseable {
     val name = "${purpose}_${ProcessHandle.current().pid()}_${numbers.incrementAndGet()}"
 
     val dataSource: DataSource = TestDatabase.dataSource {
         user = name
-        password = "secret"
+        setPassword(password)
     }
 
     init {
-        TestDatabase.execute("create role $name login password 'secret'")
+        TestDatabase.execute("create role $name login password '$password'")
     }
 
     fun execute(vararg statements: String) {
