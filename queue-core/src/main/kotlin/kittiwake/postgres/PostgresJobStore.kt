@@ -22,6 +22,7 @@ import kittiwake.postgres.statement.RescueJobs
 import kittiwake.postgres.statement.ReturnJobs
 import kittiwake.postgres.statement.StopWorker
 import kittiwake.postgres.statement.TakeTurn
+import kittiwake.postgres.statement.WrittenBefore
 import kittiwake.store.Cancellation
 import kittiwake.store.Completion
 import kittiwake.store.Inserted
@@ -29,6 +30,7 @@ import kittiwake.store.JobStore
 import kittiwake.store.Promotion
 import kittiwake.store.Pulse
 import kittiwake.store.Rescued
+import kittiwake.store.UnwritableException
 import kittiwake.store.Wakeups
 import kotlinx.coroutines.CoroutineDispatcher
 import kotlinx.coroutines.Dispatchers
@@ -36,6 +38,7 @@ import kotlinx.coroutines.asCoroutineDispatcher
 import kotlinx.coroutines.withContext
 import org.slf4j.LoggerFactory
 import java.sql.Connection
+import java.sql.SQLException
 import java.util.concurrent.ConcurrentHashMap
 import java.util.concurrent.Executors
 import kotlin.coroutines.CoroutineContext
@@ -67,6 +70,7 @@ internal class PostgresJobStore(
     private val promoteJobs = PromoteJobs(schema)
     private val endJobs = EndJobs(schema, retention)
     private val returnJobs = ReturnJobs(schema)
+    private val writtenBefore = WrittenBefore(schema)
     private val giveBack = GiveBack(schema)
     private val beat = Beat(schema)
     private val takeTurn = TakeTurn(schema)
@@ -103,22 +107,41 @@ internal class PostgresJobStore(
     override suspend fun promote(queue: QueueName, limit: Int): Promotion =
         onPool { promoteJobs.execute(it, queue, limit) }
 
-    override suspend fun end(worker: WorkerId, jobs: List<Completion.End>): Set<JobId> = onPool { connection ->
+    override suspend fun end(worker: WorkerId, jobs: List<Completion.End>): Set<JobId> = writing { connection ->
         val held = of(worker)
         val emptied = held.emptiedBy(jobs)
-        val isNothingToWrite = emptied.isEmpty() && jobs.all { it is Completion.Settled }
+        val written = jobs.filterNot { it is Completion.Settled }
+        val isNothingToWrite = emptied.isEmpty() && written.isEmpty()
         val ended = if (isNothingToWrite) emptySet() else endJobs.execute(connection, worker, jobs, emptied)
         held.settle(jobs)
-        jobs.filter { it !is Completion.Settled && it.claim.id !in ended }.mapTo(mutableSetOf()) { it.claim.id }
+        lost(connection, worker, written.filter { it.claim.id !in ended })
     }
 
-    override suspend fun putBack(worker: WorkerId, jobs: List<Completion.Return>): Set<JobId> = onPool { connection ->
+    override suspend fun putBack(worker: WorkerId, jobs: List<Completion.Return>): Set<JobId> = writing { connection ->
         val held = of(worker)
         val returned = returnJobs.execute(connection, worker, jobs, held.emptiedBy(jobs))
         held.settle(jobs)
-        jobs.map { it.claim.id }.filterTo(mutableSetOf()) { it !in returned }
+        lost(connection, worker, jobs.filter { it.claim.id !in returned })
     }.also { lost ->
         jobs.filter { it.claim.id !in lost }.mapTo(mutableSetOf()) { it.claim.queue }.forEach(locals::ring)
+    }
+
+    /** Of completions that changed nothing: those that had not been written before either. */
+    private fun lost(connection: Connection, worker: WorkerId, idle: List<Completion>): Set<JobId> {
+        if (idle.isEmpty()) return emptySet()
+        return idle.mapTo(mutableSetOf()) { it.claim.id } - writtenBefore.execute(connection, worker, idle)
+    }
+
+    private suspend fun <T> writing(statement: (Connection) -> T): T = try {
+        onPool(statement)
+    } catch (e: SQLException) {
+        throw if (e.sqlState?.take(2) in
+            UNWRITABLE
+        ) {
+            UnwritableException("The server refuses what it is given", e)
+        } else {
+            e
+        }
     }
 
     override suspend fun beat(worker: WorkerId, running: Set<JobId>): Pulse = withContext(pulse) {
@@ -174,5 +197,8 @@ internal class PostgresJobStore(
 
         /** One reads all the time, one takes and gives back the sleepers' locks. */
         const val LISTENING_THREADS = 2
+
+        /** Classes of SQLSTATE that are about the data: the same statement would fail for ever. */
+        val UNWRITABLE = setOf("22", "23", "44", "54", "P0")
     }
 }

@@ -15,7 +15,8 @@ import kotlin.time.Duration
  * The one door to the database: each verb is one short transaction of its own, and takes effect wholly or not at all.
  *
  * The store's clock decides; the engine passes durations. A verb that throws may or may not have taken effect, as with
- * a lost connection: all of them can be repeated. `jobStoreContract` says the rest by example.
+ * a lost connection: all of them can be repeated, and a completion that had taken effect is then answered as written,
+ * as far as a trace of it is kept. `jobStoreContract` says the rest by example.
  */
 @KittiwakeSpi
 public interface JobStore {
@@ -43,10 +44,13 @@ public interface JobStore {
     /** Makes up to [limit] due jobs of [queue] ready, and says when the next one is due. */
     public suspend fun promote(queue: QueueName, limit: Int): Promotion
 
-    /** Ends jobs, and returns those that were no longer this worker's: nothing is written of them. */
+    /**
+     * Ends jobs, and returns those that were no longer this worker's: nothing is written of them. It throws
+     * [UnwritableException] when one of them is what the store can never write.
+     */
     public suspend fun end(worker: WorkerId, jobs: List<Completion.End>): Set<JobId>
 
-    /** Puts jobs back to run again, and returns those that were no longer this worker's: nothing is written of them. */
+    /** Puts jobs back to run again. It answers and throws as [end] does. */
     public suspend fun putBack(worker: WorkerId, jobs: List<Completion.Return>): Set<JobId>
 
     /**
@@ -82,6 +86,10 @@ public interface JobStore {
     /** The signals for [queues], for one life of one worker. */
     public fun wakeups(queues: Set<QueueName>): Wakeups
 }
+
+/** The store refuses what it was given, and would refuse it again, however often it is tried. */
+@KittiwakeSpi
+public class UnwritableException(message: String, cause: Throwable) : RuntimeException(message, cause)
 
 /** What became of an insert. */
 @KittiwakeSpi

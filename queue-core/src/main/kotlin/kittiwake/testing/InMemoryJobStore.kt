@@ -125,7 +125,8 @@ public class InMemoryJobStore(timeSource: TimeSource.WithComparableMarks = TimeS
             val job = jobs[completion.claim.id]
             if (job != null && job.lease == completion.claim.lease && job.isRunningAt(worker)) {
                 job.write(completion)
-            } else {
+                job.writtenUnder = completion.claim.lease
+            } else if (job?.writtenUnder != completion.claim.lease) {
                 notOurs += completion.claim.id
             }
         }
@@ -214,6 +215,7 @@ public class InMemoryJobStore(timeSource: TimeSource.WithComparableMarks = TimeS
         var state: JobState = JobState.Ready
         var attempts = 0
         var lease: Long? = null
+        var writtenUnder: Long? = null
         var turn = 0L
         var result: String? = null
         val failures = mutableListOf<AttemptFailure>()

@@ -216,13 +216,13 @@ fun jobStoreContract(newStore: suspend () -> JobStore): TestFactory = funSpec {
             store.end(ana, claims.drop(3).map { succeeded(it) }).shouldBeEmpty()
             store.oneClaimedBy(ana).id shouldBe claims[2].id
         }
-        test("writes nothing a second time") {
+        test("repeated after a lost answer writes nothing, and says that it is written") {
             val store = newStore()
             val ana = aWorkerOf(store)
             val id = store.insertOne()
             val claim = store.oneClaimedBy(ana)
             store.end(ana, listOf(succeeded(claim, "1")))
-            store.end(ana, listOf(succeeded(claim, "2"))) shouldBe setOf(id)
+            store.end(ana, listOf(succeeded(claim, "2"))).shouldBeEmpty()
             store.find(id)?.result shouldBe "1"
         }
         test("writes nothing for a claim that was rescued and taken by another worker") {
@@ -274,6 +274,14 @@ fun jobStoreContract(newStore: suspend () -> JobStore): TestFactory = funSpec {
             store.insertOne()
             store.putBack(ana, listOf(released(store.oneClaimedBy(ana))))
             store.oneClaimedBy(ben).attempt shouldBe 1
+        }
+        test("repeated after a lost answer counts the failure once, and says that it is written") {
+            val store = newStore()
+            val ana = aWorkerOf(store)
+            val id = store.insertOne()
+            val failure = failed(store.oneClaimedBy(ana), delay = 1.hours)
+            repeat(2) { store.putBack(ana, listOf(failure)).shouldBeEmpty() }
+            store.find(id)?.failures?.map { it.attempt } shouldBe listOf(1)
         }
         test("keeps priority and expected time") {
             val store = newStore()

@@ -62,6 +62,7 @@ class VirtualWorker(val test: TestScope, wrap: (JobStore) -> JobStore = { it }) 
 
 /** Runs [story] on virtual time, with the worker that it starts stopped at its end. */
 @OptIn(KittiwakeSpi::class)
-fun virtually(story: suspend VirtualWorker.() -> Unit) = runTest(timeout = 1.minutes) { VirtualWorker(this).story() }
+fun virtually(wrap: (JobStore) -> JobStore = { it }, story: suspend VirtualWorker.() -> Unit) =
+    runTest(timeout = 1.minutes) { VirtualWorker(this, wrap).story() }
 
 suspend fun Job.stop(): Unit = cancelAndJoin()

@@ -7,6 +7,7 @@ import kittiwake.job.JobId
 import kittiwake.job.WorkerId
 import kittiwake.store.Completion
 import kittiwake.store.JobStore
+import kittiwake.store.UnwritableException
 import kittiwake.worker.COMPLETION_BATCH
 import kittiwake.worker.COMPLETION_WINDOW
 import kotlinx.coroutines.channels.Channel
@@ -16,6 +17,7 @@ import kotlinx.coroutines.delay
 import kotlinx.coroutines.ensureActive
 import org.slf4j.LoggerFactory
 import kotlin.time.Duration
+import kotlin.time.Duration.Companion.minutes
 import kotlin.time.TimeSource
 
 /**
@@ -55,20 +57,45 @@ internal class Completer(
             val batch = channel.receiveBatch(COMPLETION_BATCH, COMPLETION_WINDOW) ?: return
             val returns = batch.filterIsInstance<Completion.Return>()
             val ends = batch.filterIsInstance<Completion.End>()
-            if (returns.isNotEmpty()) write(returns) { store.putBack(worker, returns) }
-            if (ends.isNotEmpty()) write(ends) { store.end(worker, ends) }
+            if (returns.isNotEmpty()) putBack(returns)
+            if (ends.isNotEmpty()) end(ends)
         }
     }
 
-    private suspend fun write(batch: List<Completion>, statement: suspend () -> Set<JobId>) {
+    /** A job whose end is refused runs again: the reason is kept with the attempt, and somebody will look at it. */
+    private suspend fun end(ends: List<Completion.End>): Unit = write(ends, { store.end(worker, it) }) { end, e ->
+        putBack(listOf(refused(end, e)))
+    }
+
+    private suspend fun putBack(returns: List<Completion.Return>): Unit =
+        write(returns, { store.putBack(worker, it) }) { back, _ -> giveUp(listOf(back)) }
+
+    private fun refused(end: Completion.End, e: UnwritableException): Completion.Return {
+        log.error("The end of {} is refused by the store; it runs again in {}", end.claim, REFUSED_DELAY, e)
+        // A job whose attempts were used up before this one is not run any more: only its end is tried again.
+        if (end.claim.attempt > end.claim.maxAttempts) return Completion.Snoozed(end.claim, end.took, REFUSED_DELAY)
+        val error =
+            errorText(IllegalStateException("The end of this attempt could not be written: ${e.cause?.message}", e))
+        return Completion.Failed(end.claim, end.took, error, REFUSED_DELAY)
+    }
+
+    /** One completion that is refused must not drag the others of its batch along: it is found by halving. */
+    private suspend fun <C : Completion> write(
+        batch: List<C>,
+        statement: suspend (List<C>) -> Set<JobId>,
+        onRefused: suspend (C, UnwritableException) -> Unit,
+    ) {
         val health = Health("Writing completions", log)
         val started = time.markNow()
         while (true) {
             try {
-                val lost = statement()
+                val lost = statement(batch)
                 health.recovered()
                 for (completion in batch) if (completion.claim.id in lost) onLost(completion) else onWritten(completion)
                 return
+            } catch (e: UnwritableException) {
+                if (batch.size == 1) return onRefused(batch.single(), e)
+                return batch.chunked((batch.size + 1) / 2).forEach { write(it, statement, onRefused) }
             } catch (e: Exception) {
                 currentCoroutineContext().ensureActive()
                 if (started.elapsedNow() >= giveUpAfter) {
@@ -76,16 +103,21 @@ internal class Completer(
                         "{} completions could not be written for {}; their jobs will run again",
                         batch.size, giveUpAfter, e,
                     )
-                    batch.forEach(onLost)
-                    return onGivenUp()
+                    return giveUp(batch)
                 }
                 delay(health.failed(e))
             }
         }
     }
 
+    private fun giveUp(batch: List<Completion>) {
+        batch.forEach(onLost)
+        onGivenUp()
+    }
+
     private companion object {
         val log = LoggerFactory.getLogger("kittiwake.worker")!!
         const val CAPACITY = 4_096
+        val REFUSED_DELAY = 1.minutes
     }
 }

@@ -52,6 +52,7 @@ internal class JobRunner(
         private var outcome: Outcome<R>? = null
 
         suspend fun run(): Completion? {
+            if (claim.attempt > claim.maxAttempts) return Completion.Discarded(claim, Duration.ZERO, USED_UP)
             val args =
                 try {
                     type.args.decode(claim.args)
@@ -162,5 +163,6 @@ internal class JobRunner(
     private companion object {
         val log = LoggerFactory.getLogger("kittiwake.worker")!!
         val UNKNOWN_DELAY = 1.minutes
+        const val USED_UP = "Its attempts are used up; the end of the last one could not be written, as it says"
     }
 }

@@ -1,0 +1,141 @@
+package chaos.audit
+
+import chaos.history.Business
+import chaos.history.Change
+import chaos.history.Change.Kind
+import chaos.history.Effect
+import chaos.history.LifeChange
+import chaos.history.Rest
+import java.sql.Connection
+import java.sql.ResultSet
+import java.time.OffsetDateTime
+import javax.sql.DataSource
+import kotlin.time.Instant
+import kotlin.time.toKotlinInstant
+
+/** What the server itself saw, written down by triggers, and what is in its tables at the end. */
+class Audit(private val dataSource: DataSource, private val schema: String) {
+    /** Puts the triggers and the application's tables in place, beside a schema that is migrated. */
+    fun install() {
+        val sql = checkNotNull(javaClass.getResource("/chaos/audit.sql")) { "The audit is not in the jar" }.readText()
+        dataSource.connection.use { connection ->
+            connection.createStatement().use {
+                it.execute(sql.replace("{schema}", schema).replace("{accounts}", "$ACCOUNTS"))
+            }
+        }
+    }
+
+    fun changes(): List<Change> = linearized(
+        query(CHANGES) { row ->
+            Seen(
+                Change(
+                    order = row.getLong("seq"),
+                    at = row.instant("at"),
+                    job = row.getLong("job_id"),
+                    kind = Kind.valueOf(row.getString("kind")),
+                    attempt = row.getInt("attempt"),
+                    lease = row.getLong("lease").takeUnless { row.wasNull() },
+                    worker = row.getString("worker"),
+                    name = row.getString("name"),
+                    parent = row.getLong("parent_id").takeUnless { row.wasNull() },
+                    key = row.getString("unique_key"),
+                    maxAttempts = row.getInt("max_attempts"),
+                ),
+                statementAt = row.instant("statement_at"),
+                committedAt = row.instant("committed_at"),
+            )
+        },
+    )
+
+    /** A change as the server wrote it down, with what tells whether another could have known of it. */
+    private class Seen(val change: Change, val statementAt: Instant, val committedAt: Instant)
+
+    /**
+     * A claim takes no lock on the job, so one that began before a cancellation was committed may be written down after
+     * it. It came first.
+     */
+    private fun linearized(seen: List<Seen>): List<Change> {
+        val cancelled = seen.filter { it.change.kind == Kind.CANCELLED }.associateBy { it.change.job }
+        val (early, rest) =
+            seen.partition { claim ->
+                val end = cancelled[claim.change.job]
+                claim.change.kind == Kind.CLAIMED && end != null &&
+                    end.change.order < claim.change.order && claim.statementAt <= end.committedAt
+            }
+        val before = early.associateBy { it.change.job }
+        val ordered =
+            rest.flatMap {
+                if (it.change.kind == Kind.CANCELLED) listOfNotNull(before[it.change.job], it) else listOf(it)
+            }
+        return ordered.mapIndexed { place, it -> it.change.copy(order = place.toLong()) }
+    }
+
+    fun lives(): List<LifeChange> = query("select seq, at, worker, kind, last_seen from chaos.life order by seq") {
+        LifeChange(
+            it.getLong("seq"), it.instant("at"), it.getString("worker"),
+            LifeChange.Kind.valueOf(it.getString("kind")), it.instant("last_seen"),
+        )
+    }
+
+    fun businesses(): List<Business> =
+        query("select id, jobs from chaos.business order by id") { Business(it.getLong(1), it.getInt(2)) }
+
+    fun effects(): List<Effect> = query("select job, attempt, lease, what from chaos.effect order by job") {
+        Effect(it.getLong("job"), it.getInt("attempt"), it.getLong("lease"), it.getString("what"))
+    }
+
+    /** Unfinished jobs of which somebody should still hear. */
+    fun unfinished(without: Set<String>): Long =
+        query("select count(*) from $schema.job where name <> all(string_to_array('${without.joinToString()}', ', '))") {
+            it.getLong(1)
+        }.single()
+
+    fun rest(listenersExpected: Int): Rest = Rest(
+        ready = ids("select job_id from $schema.ready join $schema.job on job.id = job_id"),
+        scheduled = ids("select job_id from $schema.scheduled"),
+        leased =
+            ids("select job_id from $schema.lease, unnest(job_ids) as job_id join $schema.job on job.id = job_id"),
+        jobs = ids("select id from $schema.job"),
+        archived =
+            query("select id, ending from $schema.archive") { it.getLong("id") to it.getString("ending") }
+                .groupBy({ it.first }, { it.second }),
+        balance = ids("select sum(balance)::bigint from chaos.account").single(),
+        balanceAtFirst = ACCOUNTS * 1000L,
+        busyConnections = ids(BUSY).single().toInt(),
+        listeners = ids(LISTENERS).single().toInt(),
+        listenersExpected = listenersExpected,
+        deadlocks = ids("select deadlocks from pg_stat_database where datname = current_database()").single(),
+    )
+
+    private fun ids(sql: String): List<Long> = query(sql) { it.getLong(1) }
+
+    private fun <T> query(sql: String, row: (ResultSet) -> T): List<T> = dataSource.connection.use { it.query(sql, row) }
+
+    private fun <T> Connection.query(sql: String, row: (ResultSet) -> T): List<T> = createStatement().use { statement ->
+        statement.executeQuery(sql).use { rows -> buildList { while (rows.next()) add(row(rows)) } }
+    }
+
+    private fun ResultSet.instant(column: String): Instant =
+        getObject(column, OffsetDateTime::class.java).toInstant().toKotlinInstant()
+
+    companion object {
+        const val ACCOUNTS = 10
+
+        // The leases that a statement took jobs out of tell under which one an ending or a return was written.
+        private const val CHANGES = """
+            select c.seq, c.at, c.statement_at, coalesce(pg_xact_commit_timestamp(c.xid::xid), c.at) as committed_at,
+                   c.job_id, c.kind, c.attempt, coalesce(c.lease, l.lease) as lease,
+                   coalesce(c.worker, l.worker) as worker, c.name, c.parent_id, c.unique_key, c.max_attempts
+            from chaos.change c
+            left join chaos.lease_change l on l.xid = c.xid and l.job_id = c.job_id and c.kind <> 'CLAIMED'
+            order by c.seq
+        """
+        private const val BUSY = """
+            select count(*)
+            from pg_stat_activity
+            where application_name like 'kittiwake%' and state <> 'idle' and pid <> pg_backend_pid()
+        """
+        private const val LISTENERS =
+            "select count(*) from pg_stat_activity where application_name = 'kittiwake listener'"
+    }
+}

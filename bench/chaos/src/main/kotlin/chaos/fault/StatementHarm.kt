@@ -1,0 +1,105 @@
+package chaos.fault
+
+import chaos.fault.FailingStatements.Failure
+import chaos.plan.Fault
+import chaos.plan.FaultKind
+import chaos.plan.FaultKind.DISK_FULL
+import chaos.plan.FaultKind.NO_NOTIFICATIONS
+import chaos.plan.FaultKind.READ_ONLY
+import chaos.plan.FaultKind.SQL_ERROR
+import kotlinx.coroutines.delay
+import kotlin.time.Duration.Companion.milliseconds
+
+/** What happens to the statements of the library in the server. */
+internal class StatementHarm(private val site: Site) : Harm {
+    override val kinds: Set<FaultKind> = setOf(SQL_ERROR, READ_ONLY, DISK_FULL, NO_NOTIFICATIONS)
+    private val server = site.server
+    private val failing = FailingStatements(site)
+    private val wakeUp = "${site.schema}.wake(text)"
+    private var wakes: String? = null
+
+    override fun prepare() {
+        failing.prepare()
+        server.execute("create sequence if not exists chaos.unheard")
+        wakes = server.ask("select pg_get_functiondef('$wakeUp'::regprocedure)")
+    }
+
+    override suspend fun inflict(fault: Fault): Struck = when (fault.kind) {
+        SQL_ERROR -> fail(fault, fault.detail.orEmpty().split(' ').let { Failure(it.drop(1), it.first().toDouble()) })
+
+        // The sessions of the library say for themselves that they write, so a setting would not do.
+        READ_ONLY -> fail(fault, Failure(listOf("25006"), probability = 1.0))
+
+        DISK_FULL -> fillDisk(fault)
+
+        NO_NOTIFICATIONS -> silence(fault)
+
+        else -> error("${fault.kind} does not happen to statements")
+    }
+
+    override fun heal() {
+        site.disk?.free()
+        failing.heal()
+        speak()
+    }
+
+    private suspend fun fail(fault: Fault, failure: Failure, note: String? = null): Struck {
+        val start = server.log.end
+        failing.begin(failure)
+        try {
+            delay(fault.lasts)
+        } finally {
+            failing.end(failure)
+        }
+        return Struck(failing.strikes(start, failure), note)
+    }
+
+    private suspend fun fillDisk(fault: Fault): Struck {
+        val disk = site.disk
+            ?: return fail(fault, Failure(listOf("53100"), HALF), "no disk to fill on this machine: statements say so")
+        val start = server.log.end
+        try {
+            during(fault.lasts, REFILL_EVERY) { disk.fill() }
+        } finally {
+            disk.free()
+        }
+        return Struck(server.log.count(start, "No space left on device"))
+    }
+
+    private suspend fun silence(fault: Fault): Struck {
+        val unheard = unheard()
+        var cutOff = 0
+        persistently {
+            server.execute(
+                "create or replace function ${site.schema}.wake(queue text) returns void language plpgsql " +
+                    "security definer as \$\$ begin perform nextval('chaos.unheard'); end \$\$",
+            )
+        }
+        try {
+            during(fault.lasts, CUT_OFF_EVERY) {
+                cutOff += ifPossible { server.askAll(CUT_OFF_LISTENERS.replace(":theirs", site.theirs)).size } ?: 0
+            }
+        } finally {
+            speak()
+        }
+        val lost = unheard() - unheard
+        return Struck(cutOff + lost, "$lost notifications lost, $cutOff listeners cut off")
+    }
+
+    private fun unheard(): Int = persistently {
+        server.ask("select case when is_called then last_value else 0 end from chaos.unheard")!!.toInt()
+    }
+
+    private fun speak() {
+        wakes?.let { definition -> persistently { server.execute(definition) } }
+    }
+
+    private companion object {
+        const val HALF = 0.5
+        val REFILL_EVERY = 250.milliseconds
+        val CUT_OFF_EVERY = 1000.milliseconds
+        const val CUT_OFF_LISTENERS =
+            "select pg_terminate_backend(pid) from pg_stat_activity " +
+                "where :theirs and application_name = 'kittiwake listener'"
+    }
+}

@@ -1,0 +1,58 @@
+package chaos.process
+
+import chaos.history.Entry
+import chaos.history.Journal
+import chaos.work.DeedTypes
+import chaos.work.Deeds
+import com.zaxxer.hikari.HikariConfig
+import com.zaxxer.hikari.HikariDataSource
+import kittiwake.event.JobObserver
+import kittiwake.exposed.attach
+import kittiwake.postgres.Kittiwake
+import org.jetbrains.exposed.v1.jdbc.Database
+import kotlin.time.Duration.Companion.seconds
+
+/** A worker process. It ends when it is told to, or is ended. */
+fun main(arguments: Array<String>) {
+    val assignment = Assignment.decoded(arguments.single())
+    val journal = Journal(assignment.journalFile)
+    LogJournal.install(journal)
+    journal.note { Entry.Process(it, ProcessHandle.current().pid()) }
+    val pool = HikariDataSource(
+        HikariConfig().also {
+            it.jdbcUrl = assignment.jdbcUrl
+            it.maximumPoolSize = PLACES + 2
+            it.minimumIdle = 2
+            it.connectionTimeout = 3.seconds.inWholeMilliseconds
+            it.initializationFailTimeout = -1
+        },
+    )
+    val db = Database.connect(pool)
+    val kittiwake = Kittiwake.connect(pool) { schema = assignment.schema }.also { it.attach(db) }
+    val pace = assignment.pace
+    val worker = kittiwake.worker {
+        name = assignment.name
+        queue(DeedTypes.WORK) {
+            concurrency = PLACES
+            prefetch = 4
+        }
+        queue(DeedTypes.TROUBLE) { concurrency = PLACES }
+        Deeds(db, journal).bind(this)
+        observe(
+            JobObserver { event ->
+                journal.note { Entry.Told(it, event.id.value, event.attempt, event::class.simpleName.orEmpty()) }
+            },
+        )
+        lease = pace.lease
+        heartbeatEvery = pace.heartbeatEvery
+        pollEvery = pace.pollEvery
+        rescueEvery = pace.rescueEvery
+        shutdownGrace = pace.shutdownGrace
+        cancelGrace = pace.cancelGrace
+    }
+    Weighing(journal).start()
+    worker.runUntilShutdown()
+    journal.note { Entry.Process(it, ProcessHandle.current().pid(), isEnd = true) }
+}
+
+private const val PLACES = 6

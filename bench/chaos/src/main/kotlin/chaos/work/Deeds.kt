@@ -1,0 +1,138 @@
+package chaos.work
+
+import chaos.history.Entry
+import chaos.history.Journal
+import kittiwake.KittiwakeSpi
+import kittiwake.exposed.enqueueAll
+import kittiwake.exposed.handleInTransaction
+import kittiwake.job.JobScope
+import kittiwake.worker.WorkerBuilder
+import kotlinx.coroutines.CancellationException
+import kotlinx.coroutines.delay
+import org.jetbrains.exposed.v1.jdbc.Database
+import org.jetbrains.exposed.v1.jdbc.JdbcTransaction
+import org.jetbrains.exposed.v1.jdbc.transactions.transaction
+import java.sql.Connection
+import java.sql.SQLException
+import kotlin.time.Duration.Companion.milliseconds
+import kotlin.time.Duration.Companion.seconds
+
+/** What the jobs of a run do, in a worker process. Each begin and each end of a handler is a line of the journal. */
+@OptIn(KittiwakeSpi::class)
+class Deeds(private val db: Database, private val journal: Journal) {
+    fun bind(worker: WorkerBuilder): Unit = with(worker) {
+        inTransaction(Deed.BANK) { args ->
+            val (first, second) = listOf(args.from to -1, args.to to 1).sortedBy { it.first }
+            move(first)
+            move(second)
+            effect("moved")
+        }
+        inTransaction(Deed.CHAIN) { args ->
+            effect("reached ${args.depth}")
+            if (args.depth > 0) {
+                contextOf<JdbcTransaction>().enqueueAll(
+                    DeedTypes.of(Deed.CHAIN),
+                    List(Deed.CHAIN_FAN) {
+                        args.copy(
+                            depth =
+                                args.depth - 1,
+                        )
+                    },
+                )
+            }
+        }
+        inTransaction(Deed.ABUSIVE) { args ->
+            effect("before")
+            if (attempt <= args.failures) {
+                abuse(args.abuse)
+                effect("after")
+            } else {
+                effect("done")
+            }
+        }
+        suspending(Deed.EXTERNAL) { args -> delay(args.millis.milliseconds) }
+        suspending(Deed.KEYED) { args -> delay(args.millis.milliseconds) }
+        suspending(Deed.FAILING) { args -> check(attempt > args.failures) { "As it was told, attempt $attempt fails" } }
+        suspending(Deed.SLOW) { args -> delay(args.millis.milliseconds) }
+        suspending(Deed.LATE) { delay(if (attempt == 1) 5.seconds else 10.milliseconds) }
+        suspending(Deed.STUBBORN) { args -> stubbornly(args.millis) }
+        decide(DeedTypes.of(Deed.SNOOZING)) { args ->
+            noted(this) { if (attemptsSeen.add(args.business)) snooze(300.milliseconds) else done(Unit) }
+        }
+        suspending(Deed.POISON) { Runtime.getRuntime().halt(HALTED) }
+        suspending(Deed.UNREADABLE) { error("Its args cannot be read") }
+    }
+
+    private val attemptsSeen = java.util.concurrent.ConcurrentHashMap.newKeySet<Long>()
+
+    private fun WorkerBuilder.suspending(deed: Deed, block: suspend JobScope.(DeedArgs) -> Unit) {
+        handle(DeedTypes.of(deed)) { args -> noted(this) { block(args) } }
+    }
+
+    private fun WorkerBuilder.inTransaction(deed: Deed, block: context(JdbcTransaction) JobScope.(DeedArgs) -> Unit) {
+        handleInTransaction(DeedTypes.of(deed), db) { args -> noted(this) { block(this, args) } }
+    }
+
+    private inline fun <T> noted(job: JobScope, block: () -> T): T {
+        val claim = job.claim
+        journal.note { Entry.Began(it, claim.id.value, claim.name, claim.attempt, claim.lease, claim.worker.value) }
+        var thrown: String? = null
+        try {
+            return block()
+        } catch (e: Throwable) {
+            thrown = e.javaClass.name
+            throw e
+        } finally {
+            journal.note { Entry.Over(it, claim.id.value, claim.lease, thrown) }
+        }
+    }
+
+    context(tx: JdbcTransaction)
+    private fun JobScope.effect(what: String) {
+        tx.jdbc.prepareStatement("insert into chaos.effect (job, attempt, lease, what) values (?, ?, ?, ?)").use {
+            it.setLong(1, id.value)
+            it.setInt(2, attempt)
+            it.setLong(3, claim.lease)
+            it.setString(4, what)
+            it.executeUpdate()
+        }
+    }
+
+    context(tx: JdbcTransaction)
+    private fun move(step: Pair<Int, Int>) {
+        tx.jdbc.prepareStatement("update chaos.account set balance = balance + ? where id = ?").use {
+            it.setInt(1, step.second)
+            it.setInt(2, step.first)
+            it.executeUpdate()
+        }
+    }
+
+    context(tx: JdbcTransaction)
+    private fun abuse(abuse: Abuse): Unit = when (abuse) {
+        Abuse.COMMITS -> tx.commit()
+        Abuse.ROLLS_BACK -> tx.rollback()
+        Abuse.CATCHES_NESTED_ERROR ->
+            try {
+                transaction(db) { exec("select 1 / 0") { } }.let { }
+            } catch (_: SQLException) {
+                // As careless as a handler can be.
+            }
+    }
+
+    private suspend fun stubbornly(millis: Long) {
+        val until = System.nanoTime() + millis * 1_000_000
+        while (System.nanoTime() < until) {
+            try {
+                delay(20.milliseconds)
+            } catch (_: CancellationException) {
+                Thread.onSpinWait()
+            }
+        }
+    }
+
+    private val JdbcTransaction.jdbc get() = connection.connection as Connection
+
+    private companion object {
+        const val HALTED = 137
+    }
+}
