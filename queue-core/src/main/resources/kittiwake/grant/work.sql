@@ -10,12 +10,14 @@ grant select, insert, delete, update on {schema}.lease, {schema}.worker to {role
 grant select, insert, delete on {schema}.attempt to {role};
 grant select, insert on {schema}.archive to {role};
 grant select, update on {schema}.upkeep_turn to {role};
+grant select on {schema}.jobs to {role};
 grant execute on function
     {schema}.is_name(text),
     {schema}.is_metadata(text),
     {schema}.rank(timestamptz),
     {schema}.sleep_key(text),
     {schema}.wake(text),
+    {schema}.readable(text),
     {schema}.enqueue(text, text, text, int, timestamptz, timestamptz, text, int, text),
     {schema}.prepare_archive(date),
     {schema}.prune_archive(int)

@@ -75,7 +75,7 @@ object CanaryProcess {
                 }
                 events.awaitOf<JobEvent.Snoozed>(enqueue(isUnknown))
                 val refused = enqueue(isRefused)
-                events.awaitOf<JobEvent.LeaseLost>(refused)
+                events.awaitOf<JobEvent.Failed>(refused)
                 say { kittiwake.cancel(refused) }
                 say { println(kittiwake.find(refused)) }
                 say { kittiwake.submit(sings, Canary(song, Double.NaN)) }

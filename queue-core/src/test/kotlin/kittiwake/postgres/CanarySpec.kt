@@ -45,7 +45,7 @@ class CanarySpec :
                 "Discarded by its handler",
                 "kittiwake.ArgsDecodingException",
                 "No handler for job \"is-unknown\"",
-                "Writing completions fails and goes on",
+                "is refused by the store",
                 "violates check constraint",
                 "thrown org.postgresql.util.PSQLException",
                 "$.pitch is NaN",

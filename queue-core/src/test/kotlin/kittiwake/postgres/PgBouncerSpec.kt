@@ -1,5 +1,6 @@
 package kittiwake.postgres
 
+import io.kotest.assertions.throwables.shouldThrow
 import io.kotest.assertions.withClue
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.core.test.Enabled
@@ -10,6 +11,9 @@ import io.kotest.matchers.nulls.shouldNotBeNull
 import io.kotest.matchers.shouldBe
 import kittiwake.KittiwakeSpi
 import kittiwake.event.JobEvent
+import kittiwake.job.JobState
+import kittiwake.job.QueueName
+import kittiwake.job.WorkerId
 import kittiwake.job.fixed
 import kittiwake.job.job
 import kittiwake.testing.PgBouncer
@@ -83,6 +87,31 @@ class PgBouncerSpec :
                 kittiwake.find(kept.id).shouldNotBeNull()
                 kittiwake.find(gone.id).shouldBeNull()
                 again.id shouldBe kept.id
+            }
+
+            test("the fence of a handler's transaction holds from its first statement to its last") {
+                val kittiwake = autoClose(kittiwake())
+                val store = kittiwake.store
+                val queue = QueueName("pooled")
+                val worker = WorkerId.random().also { store.join(it, "fenced", setOf(queue)) }
+                val (whole, broken) = kittiwake.submitAll(type, List(2) { Pooled(it) }).map { job ->
+                    job.id to store.claim(worker, queue, 1).single()
+                }
+                inTransaction { c ->
+                    kittiwake.fence().open(c, whole.second)
+                    kittiwake.fence().close(c, whole.second, "1", 1.milliseconds)
+                    c.commit()
+                }
+                (kittiwake.find(whole.first)?.state is JobState.Ended) shouldBe true
+                inTransaction { c ->
+                    kittiwake.fence().open(c, broken.second)
+                    c.commit()
+                    shouldThrow<IllegalStateException> {
+                        kittiwake.fence().close(c, broken.second, "1", 1.milliseconds)
+                    }
+                    c.rollback()
+                }
+                (kittiwake.find(broken.first)?.state is JobState.Running) shouldBe true
             }
 
             test("a statement that fails is over, and leaves its session usable") {

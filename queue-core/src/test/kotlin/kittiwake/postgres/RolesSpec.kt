@@ -74,6 +74,7 @@ class RolesSpec :
                 enqueuer.execute("select $schema.enqueue('granted', '{\"number\":5}', unique_key => 'sql')")
                 enqueuer.execute("insert into $schema.job (name, args) values ('granted', '{}')")
                 service.cancel(keyed.id)
+                worker.refusalOf("select args, result, error from $schema.jobs") shouldBe null
             }
         }
 
