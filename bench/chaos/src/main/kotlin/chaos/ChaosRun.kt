@@ -123,7 +123,7 @@ class ChaosRun(private val options: Options, private val plan: FaultPlan, privat
         /** Commit times tell which of two concurrent changes came first. */
         val SETTINGS = mapOf("track_commit_timestamp" to "on", "log_lock_waits" to "on")
         val WARM_UP = 5.seconds
-        val AFTERGLOW = 3.seconds
+        val AFTERGLOW = 6.seconds
         val DRAIN = 60.seconds
         val POLL = 200.milliseconds
         val STILL = 1.seconds

@@ -59,7 +59,7 @@ public sealed class JobEvent(
 
     /**
      * The job's worker was silent and this process took the job back: to its queue, or to the archive when its attempts
-     * are used up.
+     * are used up, or the crashes that it is to blame for.
      */
     public class Rescued internal constructor(id: JobId, name: String, queue: QueueName, attempt: Int) :
         JobEvent(id, name, queue, attempt)

@@ -30,6 +30,14 @@ public class ClaimedJob(
     public val parent: JobId?,
     /** What the enqueuer attached, as it is stored. */
     public val metadata: String?,
+    /** How often it is to blame, perhaps with others, that its worker fell silent. */
+    public val crashes: Int,
 ) {
+    /** It was aboard so often when a worker fell silent that it runs as the only one of its kind in a worker. */
+    public val isSuspect: Boolean get() = crashes >= SUSPECT_AFTER
+
     override fun toString(): String = "job $id \"$name\" (attempt $attempt of $maxAttempts, queue $queue, lease $lease)"
 }
+
+/** Once may be an accident. Twice is a pattern, and the next time is to show whose. */
+internal const val SUSPECT_AFTER = 2

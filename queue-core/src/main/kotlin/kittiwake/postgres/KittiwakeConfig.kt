@@ -3,6 +3,7 @@ package kittiwake.postgres
 import kittiwake.KittiwakeDsl
 import kittiwake.internal.checkConfig
 import kittiwake.job.Retention
+import kittiwake.job.SUSPECT_AFTER
 import kotlin.time.Duration
 
 /** The block of [Kittiwake.connect]. */
@@ -27,6 +28,13 @@ public class KittiwakeBuilder internal constructor() {
      */
     public var notifications: Boolean = true
 
+    /**
+     * A job that is to blame for so many crashes of workers is discarded, although it has attempts left: it would go on
+     * ending the process that runs it. At least 3, for the third crash is the first whose cause is known; null: only
+     * its attempts end such a job. All processes should say the same. Default: 3.
+     */
+    public var crashLimit: Int? = DEFAULT_CRASH_LIMIT
+
     private var retention = Retention.Default
 
     /**
@@ -41,14 +49,19 @@ public class KittiwakeBuilder internal constructor() {
         var name: Schema? = null
         checkConfig("Kittiwake") {
             name = valid { Schema(schema).name }?.let(::Schema)
+            rule(crashLimit.let { it == null || it > SUSPECT_AFTER }) {
+                "crashLimit must be at least ${SUSPECT_AFTER + 1}, or null for none, but was $crashLimit. " +
+                    "The jobs beside it are not told apart from the culprit before crash ${SUSPECT_AFTER + 1}"
+            }
             rule(poolSize in 1..MAX_POOL_SIZE) { "poolSize must be between 1 and $MAX_POOL_SIZE, but was $poolSize" }
         }
-        return KittiwakeConfig(checkNotNull(name), poolSize, notifications, retention)
+        return KittiwakeConfig(checkNotNull(name), poolSize, notifications, retention, crashLimit)
     }
 
     private companion object {
         const val DEFAULT_POOL_SIZE = 4
         const val MAX_POOL_SIZE = 100
+        const val DEFAULT_CRASH_LIMIT = 3
     }
 }
 
@@ -57,4 +70,5 @@ internal class KittiwakeConfig(
     val poolSize: Int,
     val notifications: Boolean,
     val retention: Retention,
+    val crashLimit: Int?,
 )

@@ -9,6 +9,7 @@ import kittiwake.job.JobState
 import kittiwake.job.QueueName
 import kittiwake.job.Retention
 import kittiwake.job.WorkerId
+import kittiwake.postgres.statement.AnnounceSuspect
 import kittiwake.postgres.statement.Beat
 import kittiwake.postgres.statement.CancelJob
 import kittiwake.postgres.statement.EndJobs
@@ -67,6 +68,7 @@ internal class PostgresJobStore(
 
     private val insertJobs = InsertJobs(schema)
     private val joinWorkers = JoinWorkers(schema)
+    private val announceSuspect = AnnounceSuspect(schema)
     private val promoteJobs = PromoteJobs(schema)
     private val endJobs = EndJobs(schema, retention)
     private val returnJobs = ReturnJobs(schema)
@@ -74,7 +76,7 @@ internal class PostgresJobStore(
     private val giveBack = GiveBack(schema)
     private val beat = Beat(schema)
     private val takeTurn = TakeTurn(schema)
-    private val rescueJobs = RescueJobs(schema, retention)
+    private val rescueJobs = RescueJobs(schema, retention, config.crashLimit)
     private val pruneArchive = PruneArchive(schema)
     private val findJob = FindJob(schema)
     private val cancelJob = CancelJob(schema, retention)
@@ -104,6 +106,8 @@ internal class PostgresJobStore(
     override suspend fun claim(worker: WorkerId, queue: QueueName, limit: Int): List<ClaimedJob> =
         onPool { of(worker).claim(it, queue, limit) }
 
+    override suspend fun announce(claim: ClaimedJob): Boolean = onPool { announceSuspect.execute(it, claim) }
+
     override suspend fun promote(queue: QueueName, limit: Int): Promotion =
         onPool { promoteJobs.execute(it, queue, limit) }
 
@@ -129,8 +133,21 @@ internal class PostgresJobStore(
     /** Of completions that changed nothing: those that had not been written before either. */
     private fun lost(connection: Connection, worker: WorkerId, idle: List<Completion>): Set<JobId> {
         if (idle.isEmpty()) return emptySet()
-        return idle.mapTo(mutableSetOf()) { it.claim.id } - writtenBefore.execute(connection, worker, idle)
+        val before = writtenBefore.execute(connection, worker, idle.map { it.claim })
+        return idle.filter { it.trace == null || before[it.claim.id] != it.trace }.mapTo(mutableSetOf()) { it.claim.id }
     }
+
+    private val Completion.trace: String?
+        get() =
+            when (this) {
+                is Completion.Succeeded -> "completed"
+                is Completion.Discarded -> "discarded"
+                is Completion.Failed -> "failed"
+                is Completion.Settled, is Completion.Snoozed, is Completion.Released -> null
+            }
+
+    override suspend fun completedAnyway(worker: WorkerId, claims: List<ClaimedJob>): Set<JobId> =
+        onPool { writtenBefore.execute(it, worker, claims).filterValues { how -> how == "completed" }.keys }
 
     private suspend fun <T> writing(statement: (Connection) -> T): T = try {
         onPool(statement)

@@ -41,6 +41,13 @@ public interface JobStore {
      */
     public suspend fun claim(worker: WorkerId, queue: QueueName, limit: Int): List<ClaimedJob>
 
+    /**
+     * Writes down, before it starts, that its worker now runs [claim], a suspect: if that worker falls silent before
+     * the job has ended or gone back, this job alone is to blame. The next one takes its place. False when the claim is
+     * lost.
+     */
+    public suspend fun announce(claim: ClaimedJob): Boolean
+
     /** Makes up to [limit] due jobs of [queue] ready, and says when the next one is due. */
     public suspend fun promote(queue: QueueName, limit: Int): Promotion
 
@@ -52,6 +59,12 @@ public interface JobStore {
 
     /** Puts jobs back to run again. It answers and throws as [end] does. */
     public suspend fun putBack(worker: WorkerId, jobs: List<Completion.Return>): Set<JobId>
+
+    /**
+     * Those of [claims], which could no longer be written about, that [worker] itself had completed under them: in the
+     * handler's own transaction, whose commit was never answered.
+     */
+    public suspend fun completedAnyway(worker: WorkerId, claims: List<ClaimedJob>): Set<JobId> = emptySet()
 
     /**
      * Keeps all claims of [worker], even when they had expired, as long as nobody has taken them. Asks after the
@@ -68,6 +81,10 @@ public interface JobStore {
     /**
      * Takes the jobs of up to [limit] claims of workers that were [silentFor] so long. The attempt counts; used-up jobs
      * are discarded.
+     *
+     * A worker that nobody had asked to stop has crashed. To blame is the suspect that it had announced and still held,
+     * or else all that it held, without the suspects among them: they had not started. A job is discarded, too, when it
+     * is to blame for as many crashes as the store allows.
      */
     public suspend fun rescue(silentFor: Duration, limit: Int): List<Rescued>
 
@@ -106,7 +123,9 @@ public class Promotion(public val moved: Int, public val nextDueIn: Duration?)
 @KittiwakeSpi
 public class Pulse(public val alive: Boolean, public val stopRequested: Boolean, public val cancelled: Set<JobId>)
 
-/** A job taken from a silent worker: back in its queue, or [discarded] because its attempts were used up. */
+/**
+ * A job taken from a silent worker: back in its queue, or [discarded] because its attempts or its crashes were used up.
+ */
 @KittiwakeSpi
 public class Rescued(
     public val id: JobId,

@@ -18,9 +18,10 @@ import kittiwake.store.JobStore
 import kittiwake.store.Promotion
 import kittiwake.store.Pulse
 import kittiwake.store.Rescued
+import kittiwake.store.SILENT
 import kittiwake.store.Wakeups
+import kittiwake.store.parked
 import kotlinx.coroutines.awaitCancellation
-import kotlinx.serialization.json.Json
 import java.util.concurrent.CopyOnWriteArraySet
 import kotlin.coroutines.CoroutineContext
 import kotlin.coroutines.EmptyCoroutineContext
@@ -31,10 +32,13 @@ import kotlin.time.TimeSource
 /**
  * A store in memory, for tests of handlers and of the engine on virtual time: give it the scheduler's time source, and
  * an hour's delay passes at once. It keeps the same contract as the PostgreSQL store, except that nothing outlives the
- * process and there are no transactions.
+ * process and there are no transactions. A job that is to blame for [crashLimit] crashes is discarded.
  */
 @KittiwakeSpi
-public class InMemoryJobStore(timeSource: TimeSource.WithComparableMarks = TimeSource.Monotonic) : JobStore {
+public class InMemoryJobStore(
+    timeSource: TimeSource.WithComparableMarks = TimeSource.Monotonic,
+    private val crashLimit: Int? = 3,
+) : JobStore {
     private val started = timeSource.markNow()
     private val jobs = LinkedHashMap<JobId, StoredJob>()
     private val workers = mutableMapOf<WorkerId, StoredWorker>()
@@ -60,7 +64,7 @@ public class InMemoryJobStore(timeSource: TimeSource.WithComparableMarks = TimeS
         if (twin != null) return Inserted(twin.id, isNew = false)
         val job = StoredJob(JobId(++lastId), new, now)
         jobs[job.id] = job
-        job.putBack(new.runAt ?: new.delay?.let { now + it }, attemptsMade = 0)
+        job.waits(new.runAt ?: new.delay?.let { now + it }, attempts = 0)
         return Inserted(job.id, isNew = true)
     }
 
@@ -74,7 +78,13 @@ public class InMemoryJobStore(timeSource: TimeSource.WithComparableMarks = TimeS
             .filter { it.new.queue == queue && it.state == JobState.Ready }
             .sortedWith(MOST_URGENT_FIRST)
             .take(limit)
-            .map { it.claimedBy(worker, lease) }
+            .map { it.claimedBy(worker, lease, now) }
+    }
+
+    override suspend fun announce(claim: ClaimedJob): Boolean = synchronized(this) {
+        val job = jobs[claim.id]?.takeIf { it.isHeldBy(claim) } ?: return false
+        workers[claim.worker]?.suspect = job.id to claim.lease
+        true
     }
 
     override suspend fun promote(queue: QueueName, limit: Int): Promotion = synchronized(this) {
@@ -84,7 +94,7 @@ public class InMemoryJobStore(timeSource: TimeSource.WithComparableMarks = TimeS
                 .sortedBy { it.dueAt }
                 .partition { it.dueAt <= now }
         val nextDueIn = later.firstOrNull()?.let { it.dueAt - now }
-        val moved = due.take(limit).onEach { it.putBack(null, it.attempts) }
+        val moved = due.take(limit).onEach { it.waits(null, it.attempts) }
         Promotion(moved.size, nextDueIn)
     }
 
@@ -108,10 +118,10 @@ public class InMemoryJobStore(timeSource: TimeSource.WithComparableMarks = TimeS
             when (completion) {
                 is Completion.Failed -> {
                     failures += AttemptFailure(attempts, now, completion.error)
-                    putBack(now + completion.delay, attempts)
+                    waits(now + completion.delay, attempts)
                 }
-                is Completion.Snoozed -> putBack(now + completion.delay, attempts - 1)
-                is Completion.Released -> putBack(null, attempts - 1)
+                is Completion.Snoozed -> waits(now + completion.delay, attempts - 1)
+                is Completion.Released -> waits(null, attempts - 1)
             }
         }.also { jobs.mapTo(mutableSetOf()) { it.claim.queue }.forEach(::ring) }
 
@@ -123,7 +133,7 @@ public class InMemoryJobStore(timeSource: TimeSource.WithComparableMarks = TimeS
         val notOurs = mutableSetOf<JobId>()
         for (completion in completions) {
             val job = jobs[completion.claim.id]
-            if (job != null && job.lease == completion.claim.lease && job.isRunningAt(worker)) {
+            if (job != null && job.isHeldBy(completion.claim) && completion.claim.worker == worker) {
                 job.write(completion)
                 job.writtenUnder = completion.claim.lease
             } else if (job?.writtenUnder != completion.claim.lease) {
@@ -143,7 +153,7 @@ public class InMemoryJobStore(timeSource: TimeSource.WithComparableMarks = TimeS
 
     override suspend fun leave(worker: WorkerId): Unit = synchronized(this) {
         workers[worker]?.isAlive = false
-        jobs.values.filter { it.isRunningAt(worker) }.forEach { it.putBack(null, it.attempts - 1) }
+        jobs.values.filter { it.isRunningAt(worker) }.forEach { it.waits(null, it.attempts - 1) }
     }
 
     override suspend fun takeTurn(task: String, every: Duration): Boolean =
@@ -152,7 +162,7 @@ public class InMemoryJobStore(timeSource: TimeSource.WithComparableMarks = TimeS
     override suspend fun rescue(silentFor: Duration, limit: Int): List<Rescued> {
         val rescued =
             synchronized(this) {
-                workers.values.filter { it.isAlive && it.seenAt + silentFor <= now }.forEach { it.isAlive = false }
+                workers.filterValues { it.isAlive && it.seenAt + silentFor <= now }.forEach { (id, it) -> end(id, it) }
                 val lost = jobs.values.filter { job -> job.runner?.let { workers[it]?.isAlive } == false }
                 val leases = lost.mapNotNull { it.lease }.distinct().take(limit)
                 lost.filter { it.lease in leases }.map(::rescue)
@@ -161,12 +171,24 @@ public class InMemoryJobStore(timeSource: TimeSource.WithComparableMarks = TimeS
         return rescued
     }
 
+    /** Who is to blame is decided now, while all that it held is still there. */
+    private fun end(id: WorkerId, worker: StoredWorker) {
+        worker.isAlive = false
+        if (worker.isStopRequested) return
+        val aboard = jobs.values.filter { it.isRunningAt(id) }
+        val suspect = aboard.find { it.id to it.lease == worker.suspect }
+        worker.toBlame = (suspect?.let(::listOf) ?: aboard.filterNot { it.isSuspect }).mapTo(mutableSetOf()) { it.id }
+    }
+
     private fun rescue(job: StoredJob): Rescued {
-        val usedUp = job.attempts >= job.new.maxAttempts
+        val isBlamed = job.id in workers.getValue(checkNotNull(job.runner)).toBlame
+        if (isBlamed) job.crashes++
+        val isParked = isBlamed && crashLimit != null && job.crashes >= crashLimit
+        val isOver = isParked || job.attempts >= job.new.maxAttempts
         val attempt = job.attempts
-        job.failures += AttemptFailure(attempt, now, "The worker was silent for too long")
-        if (usedUp) job.end(Ending.DISCARDED, now) else job.putBack(null, attempt)
-        return Rescued(job.id, job.new.name.value, job.new.queue, attempt, usedUp)
+        job.failures += AttemptFailure(attempt, now, if (isParked) parked(crashLimit) else SILENT)
+        if (isOver) job.end(Ending.DISCARDED, now) else job.waits(null, attempt)
+        return Rescued(job.id, job.new.name.value, job.new.queue, attempt, isOver)
     }
 
     override suspend fun prune(retentions: Set<Retention>): Int = synchronized(this) {
@@ -202,66 +224,12 @@ public class InMemoryJobStore(timeSource: TimeSource.WithComparableMarks = TimeS
         override suspend fun busy(queue: QueueName) = Unit
     }
 
+    private fun StoredJob.waits(until: Instant?, attempts: Int) {
+        putBack(until?.takeIf { it > now }, attempts, ++lastTurn)
+    }
+
     private fun ring(queue: QueueName) {
         bells.forEach { it(queue) }
-    }
-
-    private class StoredWorker(var seenAt: Instant) {
-        var isAlive = true
-        var isStopRequested = false
-    }
-
-    private inner class StoredJob(val id: JobId, val new: NewJob, val enqueuedAt: Instant) {
-        var state: JobState = JobState.Ready
-        var attempts = 0
-        var lease: Long? = null
-        var writtenUnder: Long? = null
-        var turn = 0L
-        var result: String? = null
-        val failures = mutableListOf<AttemptFailure>()
-
-        val dueAt get() = (state as JobState.Scheduled).runAt
-        val runner get() = (state as? JobState.Running)?.worker
-
-        fun isRunningAt(worker: WorkerId) = runner == worker
-
-        fun isEnded(ending: Ending) = (state as? JobState.Ended)?.ending == ending
-
-        fun isSameKeyAs(other: NewJob) = other.name == new.name && other.uniqueKey == new.uniqueKey
-
-        fun isForgotten(now: Instant): Boolean {
-            val ended = state as? JobState.Ended ?: return false
-            val retention = new.retention ?: Retention.Default
-            return ended.at + (if (ended.ending == Ending.COMPLETED) retention.completed else retention.failed) <= now
-        }
-
-        fun putBack(runAt: Instant?, attemptsMade: Int) {
-            lease = null
-            attempts = attemptsMade
-            turn = ++lastTurn
-            state = if (runAt != null && runAt > now) JobState.Scheduled(runAt) else JobState.Ready
-        }
-
-        fun claimedBy(worker: WorkerId, lease: Long): ClaimedJob {
-            attempts++
-            this.lease = lease
-            state = JobState.Running(worker, attempts, now)
-            return ClaimedJob(
-                id, lease, worker, attempts, new.name.value, new.queue, new.priority, new.args, new.maxAttempts,
-                enqueuedAt, new.parent, new.metadata,
-            )
-        }
-
-        fun end(ending: Ending, at: Instant) {
-            lease = null
-            state = JobState.Ended(ending, at)
-        }
-
-        fun snapshot() = JobSnapshot(
-            id, new.name, new.queue, new.priority, new.args, state, attempts, new.maxAttempts, enqueuedAt,
-            new.metadata?.let { Json.decodeFromString<Map<String, String>>(it) }.orEmpty(),
-            new.parent, result, failures.toList(),
-        )
     }
 
     private companion object {

@@ -77,8 +77,11 @@ create table {schema}.worker (
     started_at         timestamptz not null default clock_timestamp(),
     seen_at            timestamptz not null default clock_timestamp(),
     stop_requested_at  timestamptz,
-    ended_at           timestamptz
+    ended_at           timestamptz,
+    blame              text check (blame in ('the suspect', 'all aboard'))
 ) with (fillfactor = 50);
+
+comment on column {schema}.worker.blame is 'Who is to blame that it fell silent. Nobody when it left or was asked to stop.';
 
 -- Tickets of jobs that run: one row a batch, its id drawn at random by the worker, who can so ask after a claim whose answer was lost. A completed job's row is gone from job, so its entry here no longer counts.
 create table {schema}.lease (
@@ -86,10 +89,13 @@ create table {schema}.lease (
     worker_id   uuid not null,
     claimed_at  timestamptz not null default clock_timestamp(),
     job_ids     bigint[] not null,
-    attempts    smallint[] not null
+    attempts    smallint[] not null,
+    suspect     bigint
 ) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000, autovacuum_analyze_scale_factor = 0.5);
 
 create index lease_worker_idx on {schema}.lease (worker_id);
+
+comment on column {schema}.lease.suspect is 'The one among them that was started last as the only suspect of its worker.';
 
 -- Failed attempts of unfinished jobs.
 create table {schema}.attempt (
@@ -99,8 +105,11 @@ create table {schema}.attempt (
     ended_at   timestamptz not null default clock_timestamp(),
     took       interval,
     error      text not null,
+    crashed    boolean not null default false,
     primary key (job_id, attempt)
 );
+
+comment on column {schema}.attempt.crashed is 'Its worker fell silent, and this job is among those to blame.';
 
 -- Ended jobs, by the day on which they are forgotten: retention drops partitions.
 create table {schema}.archive (

@@ -36,6 +36,7 @@ private suspend fun FunSpecContainerScope.plans(name: String, sql: String, schem
         if (name == "claim jobs") {
             plan shouldContain "Index Scan using ready_pkey"
             plan shouldContain "Index Scan using job_pkey"
+            plan shouldContain "Index Scan using attempt_pkey"
             plan.substringBefore("CTE taken") shouldNotContain "Sort"
         }
         if (name == "end jobs") plan shouldContain "lease_pkey"

@@ -13,7 +13,7 @@ import kotlin.time.Duration.Companion.seconds
 
 /** What a job of [scripted] does. */
 @Serializable
-enum class Script { OK, HANG, HALT, TAKE_A_WHILE }
+enum class Script { OK, HANG, HALT, TAKE_A_MOMENT, TAKE_A_WHILE }
 
 @Serializable
 class ScriptArgs(val script: Script)
@@ -27,19 +27,20 @@ val scripted =
                 Script.OK -> Unit
                 Script.HANG -> awaitCancellation()
                 Script.HALT -> Runtime.getRuntime().halt(137)
+                Script.TAKE_A_MOMENT -> delay(200.milliseconds)
                 Script.TAKE_A_WHILE -> delay(1_500.milliseconds)
             }
         }
     }
 
 /** A worker in a JVM of its own, which can be killed. */
-class WorkerProcess(url: String, schema: String, grace: Duration = 20.seconds) : AutoCloseable {
+class WorkerProcess(url: String, schema: String, grace: Duration = 20.seconds, concurrency: Int = 4) : AutoCloseable {
     private val process =
         ProcessBuilder(
             "${System.getProperty("java.home")}/bin/java",
             "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
             "-cp", System.getProperty("java.class.path"),
-            "kittiwake.postgres.WorkerProcess", url, schema, "$grace",
+            "kittiwake.postgres.WorkerProcess", url, schema, "$grace", "$concurrency",
         ).redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.DISCARD).start()
 
     val isAlive: Boolean get() = process.isAlive
@@ -68,11 +69,11 @@ class WorkerProcess(url: String, schema: String, grace: Duration = 20.seconds) :
     companion object {
         @JvmStatic
         fun main(args: Array<String>) {
-            val (url, schema, grace) = args
+            val (url, schema, grace, concurrency) = args
             val kittiwake = Kittiwake.connect(PGSimpleDataSource().also { it.setURL(url) }) { this.schema = schema }
             kittiwake
                 .worker {
-                    queue("scripted") { concurrency = 4 }
+                    queue("scripted") { this.concurrency = concurrency.toInt() }
                     jobs(scripted)
                     lease = 2.seconds
                     heartbeatEvery = 400.milliseconds

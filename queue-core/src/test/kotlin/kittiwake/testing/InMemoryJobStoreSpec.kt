@@ -4,4 +4,8 @@ import io.kotest.core.spec.style.FunSpec
 import kittiwake.KittiwakeSpi
 
 @OptIn(KittiwakeSpi::class)
-class InMemoryJobStoreSpec : FunSpec({ include(jobStoreContract { InMemoryJobStore() }) })
+class InMemoryJobStoreSpec :
+    FunSpec({
+        include(jobStoreContract { InMemoryJobStore() })
+        include(crashContract { InMemoryJobStore(crashLimit = it) })
+    })

@@ -130,10 +130,12 @@ class Audit(private val dataSource: DataSource, private val schema: String) {
             left join chaos.lease_change l on l.xid = c.xid and l.job_id = c.job_id and c.kind <> 'CLAIMED'
             order by c.seq
         """
+        // Who polls and beats is busy for milliseconds; who stays so is in the middle of something.
         private const val BUSY = """
             select count(*)
             from pg_stat_activity
-            where application_name like 'kittiwake%' and state <> 'idle' and pid <> pg_backend_pid()
+            where application_name like 'kittiwake%' and state <> 'idle'
+              and state_change < clock_timestamp() - interval '1 second'
         """
         private const val LISTENERS =
             "select count(*) from pg_stat_activity where application_name = 'kittiwake listener'"

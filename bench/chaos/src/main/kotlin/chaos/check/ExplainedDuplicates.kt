@@ -15,10 +15,6 @@ class ExplainedDuplicates : Check {
         val claims = history.claims()
         val executions = history.executions()
         val causes = sortedMapOf<String, Int>()
-        val offset = history.faults
-            .filter {
-                it.fault.kind == FaultKind.CLOCK_OFFSET
-            }.mapTo(mutableSetOf()) { it.fault.target }
         val broken =
             executions.flatMap { (job, all) ->
                 val byLease = claims[job].orEmpty().withIndex().associateBy { it.value.lease }
@@ -30,7 +26,7 @@ class ExplainedDuplicates : Check {
                 val faults =
                     unclaimed.map { "began in lease ${it.began.lease}, in which nobody claimed it" } +
                         runs.zipWithNext { run, next -> faultOf(history, run, next, causes) }.filterNotNull() +
-                        runs.zipWithNext().filter { (run, next) -> overlap(run, next, offset) }.map { (run, next) ->
+                        runs.zipWithNext().filter { (run, next) -> overlap(run, next) }.map { (run, next) ->
                             "ran in ${run.process} until ${run.execution.over?.at}, and in ${next.process} " +
                                 "from ${next.execution.began.at}, without a rescue"
                         }
@@ -60,7 +56,11 @@ class ExplainedDuplicates : Check {
 
     private fun rescued(history: History, run: Run): String {
         val rescue = run.claim.over!!.at
-        val fault = history.faults.firstOrNull { it.struck(run.process, run.claim.made.at, rescue) }
+        val faults = history.faults.filter {
+            it.fault.kind in silencing &&
+                it.struck(run.process, run.claim.made.at, rescue)
+        }
+        val fault = faults.firstOrNull { it.fault.target != null } ?: faults.firstOrNull()
         return when {
             run.execution.isCutOff -> "its process died"
             fault != null -> "lease lost: ${fault.fault.kind.says}"
@@ -79,13 +79,15 @@ class ExplainedDuplicates : Check {
         }
     }
 
-    private fun overlap(run: Run, next: Run, offset: Set<String?>): Boolean {
+    private fun overlap(run: Run, next: Run): Boolean {
         val over = run.execution.over ?: return false
-        if (run.process in offset || next.process in offset) return false
         return next.execution.began.at < over.at && run.claim.over?.kind != Kind.RESCUED
     }
 
     private companion object {
+        /** What may keep a worker from a sign of life. */
+        val silencing =
+            FaultKind.entries - setOf(FaultKind.HOLD_SNAPSHOT, FaultKind.NO_NOTIFICATIONS, FaultKind.CUT_BEFORE_COMMIT)
         val mayTimeOut = setOf(Deed.LATE, Deed.STUBBORN)
     }
 }

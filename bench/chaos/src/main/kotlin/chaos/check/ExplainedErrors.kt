@@ -33,7 +33,7 @@ class ExplainedErrors : Check {
     private class Seen(val process: String, val at: Instant, val states: List<String>, val log: Logged? = null)
 
     private fun faultOf(history: History, seen: Seen): String? {
-        val states = seen.states.filter { it.isNotBlank() }
+        val states = seen.states.filter { it.isNotBlank() && it != ABUSE }
         val around = history.faults.filter { it.struck(seen.process, seen.at - ECHO, seen.at + CLOCKS) }
         val unexplained =
             states.filter { state -> isNever(state) || around.none { explains(it.fault.kind, it.fault.detail, state) } }

@@ -40,7 +40,8 @@ class OneClaimAtATime : Check {
             }
             if (change.kind != RESCUED) continue
             val silent = change.worker ?: before?.worker
-            if (gone[silent].orEmpty().none { it.at <= change.at }) add("was rescued from $silent, who was not given up")
+            val isGone = gone[silent].orEmpty().any { it.at <= change.at }
+            if (!isGone) add("was rescued from $silent, who was not given up")
         }
     }
 }

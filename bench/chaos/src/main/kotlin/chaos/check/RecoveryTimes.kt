@@ -86,9 +86,11 @@ internal class RecoveryTimes(private val history: History) {
         }
     }
 
+    /** There was work when it should have been back: others did some lately, or nobody did what had been there before. */
     private fun hadWork(process: String, from: Instant, until: Instant): Boolean {
+        // Producers stop when the faults do.
         if (until > settings.healedAt && process !in claims.keys) return false
-        val doneByOthers = ended.countBefore(until) - ended.countBefore(from)
+        val doneByOthers = ended.countBefore(until) - ended.countBefore(maxOf(from, until - LATELY))
         val backlog = enqueued.countBefore(from) - ended.countBefore(until)
         return doneByOthers >= ENOUGH_WORK || backlog >= ENOUGH_WORK
     }
@@ -131,7 +133,8 @@ internal class RecoveryTimes(private val history: History) {
          * its last life that do not stop, and the start of a JVM.
          */
         val SLACK_OF_RETURN = 30.seconds
-        private const val ENOUGH_WORK = 50
+        private const val ENOUGH_WORK = 20
+        private val LATELY = 10.seconds
 
         private val Injected.isDeath get() = fault.kind == FaultKind.KILL && fault.target != null
         private val Injected.isDone get() = strikes > 0 || note == null

@@ -9,6 +9,9 @@ internal fun explains(kind: FaultKind, detail: String?, state: String): Boolean 
 /** What only a defect shows itself as: of the server, of a constraint, of a statement, of a value. */
 internal fun isNever(state: String): Boolean = listOf("XX", "23", "42", "22").any { state.startsWith(it) }
 
+/** An abusive handler divides by zero, and catches it. */
+internal const val ABUSE: String = "22012"
+
 /** The connection is gone, or its transaction is. */
 private val GONE = setOf("08", "57P01", "57P02", "57P03", "57P05", "25P02", "25P03")
 
@@ -25,7 +28,7 @@ private fun prefixes(kind: FaultKind): Set<String> = when (kind) {
     FaultKind.RESET -> GONE
     FaultKind.DELAY -> GONE + HELD_UP
     FaultKind.CUT_BEFORE_COMMIT, FaultKind.CUT_AFTER_COMMIT -> GONE
-    FaultKind.SQL_ERROR -> setOf("25P02", "40001", "40P01", "53", "55P03", "57014", "25006")
+    FaultKind.SQL_ERROR -> GONE + setOf("40001", "40P01", "53", "55P03", "57014", "25006")
     FaultKind.LOCK_TABLE -> HELD_UP + "25P02"
     FaultKind.HOLD_SNAPSHOT -> emptySet()
     FaultKind.CONNECTION_LIMIT -> GONE + "53300"
@@ -33,6 +36,6 @@ private fun prefixes(kind: FaultKind): Set<String> = when (kind) {
     FaultKind.CLOCK_OFFSET -> emptySet()
     FaultKind.NO_NOTIFICATIONS -> GONE
     FaultKind.DISK_FULL -> GONE + setOf("53100", "58")
-    FaultKind.STATEMENT_TIMEOUT -> setOf("57014", "25P02")
+    FaultKind.STATEMENT_TIMEOUT -> HELD_UP + "25P02"
     FaultKind.CPU_HOG -> GONE + HELD_UP
 }

@@ -20,7 +20,7 @@ internal class StatementHarm(private val site: Site) : Harm {
 
     override fun prepare() {
         failing.prepare()
-        server.execute("create sequence if not exists chaos.unheard")
+        server.execute("create sequence if not exists chaos.unheard; grant usage on sequence chaos.unheard to ${site.role}")
         wakes = server.ask("select pg_get_functiondef('$wakeUp'::regprocedure)")
     }
 

@@ -36,8 +36,8 @@ class Pace(
     val heartbeatEvery: Duration = 500.milliseconds,
     val pollEvery: Duration = 300.milliseconds,
     val rescueEvery: Duration = 500.milliseconds,
-    val shutdownGrace: Duration = 1.seconds,
+    val shutdownGrace: Duration = 500.milliseconds,
     val cancelGrace: Duration = 500.milliseconds,
     /** Jobs a second and producer. */
-    val offers: Int = 25,
+    val offers: Int = 40,
 )

@@ -20,7 +20,7 @@ class WrongClock(val offset: Duration, val zone: String) {
         if (isPossible) {
             "monotonic and boot clock ahead by $offset, time zone $zone; a wall clock cannot be shifted per process"
         } else {
-            "time zone $zone only: time namespaces need root"
+            "time zone $zone only: no time namespaces for this user on this machine"
         }
 
     private val shift: String get() = offset.inWholeSeconds.toString()

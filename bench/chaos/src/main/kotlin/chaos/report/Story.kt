@@ -24,7 +24,8 @@ class Story(private val history: History, private val job: Long) {
         val own = changes.map { Line(it.at, "store", said(it)) } + entries()
         val from = own.minOfOrNull { it.at } ?: return listOf("Nothing is known of job $job")
         val until = own.maxOf { it.at }
-        val all = own + lives(from, until) + faults(from, until)
+        // Of the same moment first what was done to it.
+        val all = faults(from, until) + lives(from, until) + own
         val effects = history.effects.filter { it.job == job }.map { "effect \"${it.what}\" of lease ${it.lease}" }
         val rest = listOfNotNull(
             "unfinished".takeIf { job in history.rest.jobs },

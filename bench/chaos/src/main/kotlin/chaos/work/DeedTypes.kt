@@ -35,5 +35,7 @@ object DeedTypes {
 
     /** Faults use attempts up: enough that a job ends for what it is, not for what was done to it. */
     private const val ATTEMPTS = 50
-    private const val POISON_ATTEMPTS = 2
+
+    /** More than it takes to find out what it does. */
+    private const val POISON_ATTEMPTS = 6
 }

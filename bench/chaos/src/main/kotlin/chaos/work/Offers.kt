@@ -6,7 +6,7 @@ import kotlin.random.Random
 /** What a producer offers next, by its seed: mostly what should go well, some of everything else. */
 class Offers(private val random: Random, firstBusiness: Long) {
     private var nextBusiness = firstBusiness
-    private var poisonsLeft = 3
+    private var poisonsLeft = 1
 
     /** Some jobs for one transaction, together with one business row. */
     class Offer(val deed: Deed, val args: List<DeedArgs>, val isRolledBack: Boolean) {
@@ -43,7 +43,7 @@ class Offers(private val random: Random, firstBusiness: Long) {
         val WEIGHTS =
             mapOf(
                 Deed.BANK to 40, Deed.EXTERNAL to 30, Deed.CHAIN to 4, Deed.KEYED to 10, Deed.FAILING to 6,
-                Deed.SLOW to 3, Deed.LATE to 1, Deed.SNOOZING to 4, Deed.STUBBORN to 1, Deed.POISON to 1,
+                Deed.SLOW to 5, Deed.LATE to 1, Deed.SNOOZING to 4, Deed.STUBBORN to 1, Deed.POISON to 1,
                 Deed.UNREADABLE to 2, Deed.UNKNOWN to 1, Deed.ABUSIVE to 4,
             )
     }

@@ -94,6 +94,15 @@ class NothingLostSpec :
                     listOf<Long>(11, 12, 31, 51, 52).forEach { done(it) }
                 }
             }
+            test("stays committed when its connection cannot be closed") {
+                check.accepts {
+                    offered(1)
+                    settled(1, COMMITTED, 11)
+                    settled(1, ROLLED_BACK, 11)
+                    row(1)
+                    done(11)
+                }
+            }
             test("was committed, and a job is lost") {
                 check.catches("was committed with business row 1 and is lost", 11) {
                     offered(1)
@@ -124,9 +133,6 @@ class NothingLostSpec :
                     row(1, jobs = 2)
                     done(11)
                     done(12)
-                    // The second one belongs to a producer that died.
-                    offered(2)
-                    row(2)
                 }
             }
             test("was rolled back, and its job is there") {

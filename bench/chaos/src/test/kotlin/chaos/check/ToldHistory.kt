@@ -59,7 +59,9 @@ class ToldHistory {
         maxAttempts: Int = 20,
     ) {
         jobs[job] = Job()
-        change(job, Kind.ENQUEUED, 0, null, null) { copy(name = name, key = key, parent = parent, maxAttempts = maxAttempts) }
+        change(job, Kind.ENQUEUED, 0, null, null) {
+            copy(name = name, key = key, parent = parent, maxAttempts = maxAttempts)
+        }
     }
 
     fun claimed(job: Long, by: String = "ana", attempt: Int? = null) {
@@ -70,7 +72,11 @@ class ToldHistory {
 
     fun failed(job: Long, by: String? = null, lease: Long? = null): Unit = over(job, Kind.FAILED, by, lease)
 
-    fun putBack(job: Long, attempt: Int? = null): Unit = over(job, Kind.PUT_BACK, attempt = attempt ?: (of(job).counted - 1))
+    fun putBack(job: Long, attempt: Int? = null): Unit = over(
+        job, Kind.PUT_BACK,
+        attempt =
+            attempt ?: (of(job).counted - 1),
+    )
 
     fun rescued(job: Long): Unit = over(job, Kind.RESCUED)
 

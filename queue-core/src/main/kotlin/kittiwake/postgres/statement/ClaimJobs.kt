@@ -69,6 +69,7 @@ internal class ClaimJobs(schema: Schema) {
         enqueuedAt = row.instant("enqueued_at"),
         parent = row.longOrNull("parent_id")?.let(::JobId),
         metadata = row.getString("metadata"),
+        crashes = row.getInt("crashes"),
     )
 }
 
@@ -80,7 +81,7 @@ internal fun ResultSet.instantOrNull(column: String): Instant? =
 // Takes up to :limit ready tickets from the spans, in the order of the index: highest priority first, then by expected
 // time, then by the transaction that enqueued. Skips tickets that rivals are taking. The outer limit stops the nested
 // loop, so no more are locked than taken. A ticket whose job is gone was cancelled: it is taken out and goes nowhere.
-// The worker must live. Index: ready_pkey.
+// Only who was tried before is asked for crashes. The worker must live. Indexes: ready_pkey, job_pkey, attempt_pkey.
 // language=PostgreSQL
 private const val CLAIM_JOBS = """
 /* kittiwake: claim jobs */
@@ -109,7 +110,16 @@ taken as materialized (
 ),
 jobs as materialized (
     select taken.job_id, taken.lane, taken.rank, (taken.attempt + 1)::smallint as attempt,
-           job.name, job.priority, job.args, job.max_attempts, job.enqueued_at, job.parent_id, job.metadata
+           job.name, job.priority, job.args, job.max_attempts, job.enqueued_at, job.parent_id, job.metadata,
+           case
+               when taken.attempt > 0 then (
+                   select count(*)
+                   from {schema}.attempt
+                   where attempt.job_id = taken.job_id
+                     and attempt.crashed
+               )
+               else 0
+           end as crashes
     from taken
     left join lateral (select * from {schema}.job where id = taken.job_id offset 0) as job on true
 ),

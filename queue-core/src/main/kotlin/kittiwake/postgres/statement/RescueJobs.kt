@@ -4,15 +4,18 @@ import kittiwake.KittiwakeSpi
 import kittiwake.job.JobId
 import kittiwake.job.QueueName
 import kittiwake.job.Retention
+import kittiwake.job.SUSPECT_AFTER
 import kittiwake.postgres.NamedSql
 import kittiwake.postgres.Schema
 import kittiwake.store.Rescued
+import kittiwake.store.SILENT
+import kittiwake.store.parked
 import java.sql.Connection
 import kotlin.time.Duration
 
 /** Takes back the jobs of silent workers. */
 @OptIn(KittiwakeSpi::class)
-internal class RescueJobs(schema: Schema, private val retention: Retention) {
+internal class RescueJobs(schema: Schema, private val retention: Retention, private val crashLimit: Int?) {
     private val rescue = NamedSql(RESCUE_JOBS, schema)
     private val forget = NamedSql(FORGET_WORKERS, schema)
 
@@ -22,10 +25,14 @@ internal class RescueJobs(schema: Schema, private val retention: Retention) {
                 this["silent_for"] = silentFor.inWholeMicroseconds
                 this["limit"] = limit
                 this["keep_failed"] = retention.failedMicroseconds
+                this["suspect_after"] = SUSPECT_AFTER
+                this["crash_limit"] = crashLimit
+                this["silent"] = SILENT
+                this["parked"] = parked(crashLimit)
             }) {
                 Rescued(
                     JobId(it.getLong("job_id")), it.getString("name"), QueueName(it.getString("queue")),
-                    it.getInt("attempt"), it.getBoolean("used_up"),
+                    it.getInt("attempt"), it.getBoolean("over"),
                 )
             }
         forget.query(connection, { this["after"] = (silentFor * FORGOTTEN_AFTER_LEASES).inWholeMicroseconds }) {}
@@ -40,14 +47,30 @@ internal class RescueJobs(schema: Schema, private val retention: Retention) {
 
 // Takes up to :limit leases of workers that have been silent for so long, re-checked under their locks: the worker is
 // ended first, and a worker that beats in this moment is left alone. After a start of the server everybody gets that
-// time to speak first. The attempt counts; jobs whose attempts are used up are discarded. Indexes: worker_pkey,
-// lease_worker_idx, job_pkey.
+// time to speak first.
+//
+// Who is to blame is decided once, when the worker is ended and all its leases are still there: the suspect that it
+// ran, or else all aboard, but not the suspects that waited for their turn. Nobody is when it left or was asked to stop.
+//
+// The attempt counts; jobs whose attempts are used up, or that are to blame :crash_limit times, are discarded.
+// Indexes: worker_pkey, lease_worker_idx, job_pkey, attempt_pkey.
 // language=PostgreSQL
 private const val RESCUE_JOBS = """
 /* kittiwake: rescue jobs */
 with silent as materialized (
     update {schema}.worker
-    set ended_at = clock_timestamp()
+    set ended_at = clock_timestamp(),
+        blame = case
+            when stop_requested_at is not null then null
+            when exists (
+                select
+                from {schema}.lease
+                where lease.worker_id = worker.id
+                  and lease.suspect = any(lease.job_ids)
+                  and exists (select from {schema}.job where job.id = lease.suspect)
+            ) then 'the suspect'
+            else 'all aboard'
+        end
     where id = any(array(
         select id
         from {schema}.worker
@@ -56,12 +79,12 @@ with silent as materialized (
           and pg_postmaster_start_time() <= clock_timestamp() - :silent_for * interval '1 microsecond'
         for update skip locked
     ))
-    returning id
+    returning id, blame
 ),
 dead as materialized (
-    select id from silent
+    select id, blame from silent
     union all
-    select id from {schema}.worker where ended_at is not null
+    select id, blame from {schema}.worker where ended_at is not null
 ),
 dropped as materialized (
     delete from {schema}.lease
@@ -72,10 +95,15 @@ dropped as materialized (
         limit :limit
         for update skip locked
     ))
-    returning worker_id, job_ids, attempts
+    returning worker_id, job_ids, attempts, suspect
 ),
-lost as materialized (
-    select dropped.worker_id, entry.job_id, entry.attempt, job.*, entry.attempt >= job.max_attempts as used_up
+aboard as materialized (
+    select dropped.worker_id, entry.job_id, entry.attempt, job.*, past.crashes,
+           case (select dead.blame from dead where dead.id = dropped.worker_id)
+               when 'the suspect' then entry.job_id is not distinct from dropped.suspect
+               when 'all aboard' then past.crashes < :suspect_after
+               else false
+           end as blamed
     from dropped
     cross join lateral unnest(dropped.job_ids, dropped.attempts) as entry (job_id, attempt)
     cross join lateral (
@@ -84,24 +112,42 @@ lost as materialized (
         where id = entry.job_id
         for update
     ) as job
+    cross join lateral (
+        select case
+            when entry.attempt > 1 then (
+                select count(*)
+                from {schema}.attempt
+                where attempt.job_id = entry.job_id
+                  and attempt.crashed
+            )
+            else 0
+        end as crashes
+    ) as past
+),
+judged as materialized (
+    select aboard.*, (blamed and crashes + 1 >= :crash_limit::int) is true as parked
+    from aboard
+),
+lost as materialized (
+    select judged.*, parked or attempt >= max_attempts as over
+    from judged
 ),
 noted as (
-    insert into {schema}.attempt (job_id, attempt, worker_id, error)
-    select job_id, attempt, worker_id,
-           'The worker was silent for too long: it crashed, was killed or lost the database.'
+    insert into {schema}.attempt (job_id, attempt, worker_id, error, crashed)
+    select job_id, attempt, worker_id, :silent, blamed
     from lost
-    where not used_up
+    where not over
     on conflict do nothing
 ),
 ready_now as (
     insert into {schema}.ready (queue, lane, rank, job_id, attempt)
     select queue, -priority, {schema}.rank(expected_at), job_id, attempt
     from lost
-    where not used_up
+    where not over
 ),
 gone as materialized (
     delete from {schema}.job
-    where id = any(array(select job_id from lost where used_up))
+    where id = any(array(select job_id from lost where over))
     returning *
 ),
 past as materialized (
@@ -113,7 +159,7 @@ archived as (
     insert into {schema}.archive (id, name, queue, priority, args, ending, error, attempt, max_attempts, failures,
                                   worker_id, unique_key, parent_id, metadata, enqueued_at, run_at, ended_at, keep_until)
     select gone.id, gone.name, gone.queue, gone.priority, gone.args, 'discarded',
-           'The worker was silent for too long in the last attempt: it crashed, was killed or lost the database.',
+           case when lost.parked then :parked else :silent end,
            lost.attempt, gone.max_attempts,
            (select json_agg(
                 json_build_object('attempt', attempt, 'at', ended_at, 'error', error)
@@ -128,7 +174,7 @@ archived as (
     cross join lateral (select coalesce(gone.keep_failed, :keep_failed * interval '1 microsecond') as time) as keep
     where keep.time > interval '0'
 )
-select job_id, name, queue, attempt, used_up from lost
+select job_id, name, queue, attempt, over from lost
 """
 
 // Workers that ended long ago and hold nothing any more.

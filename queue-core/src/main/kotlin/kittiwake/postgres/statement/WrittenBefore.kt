@@ -1,32 +1,30 @@
 package kittiwake.postgres.statement
 
 import kittiwake.KittiwakeSpi
+import kittiwake.job.ClaimedJob
 import kittiwake.job.JobId
 import kittiwake.job.WorkerId
 import kittiwake.postgres.NamedSql
 import kittiwake.postgres.Schema
-import kittiwake.store.Completion
 import java.sql.Connection
 import java.util.UUID
 
-/**
- * Tells completions that had been written before, by a statement whose answer was lost, from those that came too late.
- */
+/** Tells what had become of attempts whose completion changed nothing: an earlier statement's answer may have been lost. */
 @OptIn(KittiwakeSpi::class)
 internal class WrittenBefore(schema: Schema) {
     private val look = NamedSql(WRITTEN_BEFORE, schema)
 
     /**
-     * Those of [jobs] whose ending or failure [worker] has written. What leaves no trace is not among them: a release,
-     * a snooze, an ending that is not archived.
+     * How those of [claims] ended whose end [worker] has written: "completed", "discarded" or "failed". What leaves no
+     * trace is not among them: a release, a snooze, an ending that is not archived.
      */
-    fun execute(connection: Connection, worker: WorkerId, jobs: List<Completion>): Set<JobId> = look
+    fun execute(connection: Connection, worker: WorkerId, claims: List<ClaimedJob>): Map<JobId, String> = look
         .query(connection, {
             this["worker"] = UUID.fromString(worker.value)
-            array("job_ids", "int8", jobs.map { it.claim.id.value })
-            array("attempts", "int4", jobs.map { it.claim.attempt })
-        }) { JobId(it.getLong("job_id")) }
-        .toSet()
+            array("job_ids", "int8", claims.map { it.id.value })
+            array("attempts", "int4", claims.map { it.attempt })
+        }) { JobId(it.getLong("job_id")) to it.getString("how") }
+        .toMap()
 }
 
 // What a worker writes says how long it took; what a rescuer writes in its name does not. Indexes: archive_id_idx,
@@ -34,20 +32,21 @@ internal class WrittenBefore(schema: Schema) {
 // language=PostgreSQL
 private const val WRITTEN_BEFORE = """
 /* kittiwake: written before */
-select written.job_id
+select written.job_id, how.how
 from unnest(:job_ids::bigint[], :attempts::smallint[]) as written (job_id, attempt)
-where exists (
-        select from {schema}.archive
-        where archive.id = written.job_id
-          and archive.attempt = written.attempt
-          and archive.worker_id = :worker
-          and archive.took is not null
-      )
-   or exists (
-        select from {schema}.attempt
-        where attempt.job_id = written.job_id
-          and attempt.attempt = written.attempt
-          and attempt.worker_id = :worker
-          and attempt.took is not null
-      )
+cross join lateral (
+    select ending as how
+    from {schema}.archive
+    where archive.id = written.job_id
+      and archive.attempt = written.attempt
+      and archive.worker_id = :worker
+      and archive.took is not null
+    union all
+    select 'failed'
+    from {schema}.attempt
+    where attempt.job_id = written.job_id
+      and attempt.attempt = written.attempt
+      and attempt.worker_id = :worker
+      and attempt.took is not null
+) as how
 """

@@ -3,9 +3,12 @@ package kittiwake.worker.internal
 import kittiwake.KittiwakeSpi
 import kittiwake.internal.Health
 import kittiwake.internal.receiveBatch
+import kittiwake.job.ClaimedJob
 import kittiwake.job.JobId
 import kittiwake.job.WorkerId
 import kittiwake.store.Completion
+import kittiwake.store.Completion.Settled
+import kittiwake.store.Completion.Settled.Reason
 import kittiwake.store.JobStore
 import kittiwake.store.UnwritableException
 import kittiwake.worker.COMPLETION_BATCH
@@ -91,8 +94,7 @@ internal class Completer(
             try {
                 val lost = statement(batch)
                 health.recovered()
-                for (completion in batch) if (completion.claim.id in lost) onLost(completion) else onWritten(completion)
-                return
+                return tell(batch, lost)
             } catch (e: UnwritableException) {
                 if (batch.size == 1) return onRefused(batch.single(), e)
                 return batch.chunked((batch.size + 1) / 2).forEach { write(it, statement, onRefused) }
@@ -108,6 +110,27 @@ internal class Completer(
                 delay(health.failed(e))
             }
         }
+    }
+
+    /** A handler's transaction may have committed although the handler saw it fail: then the job is completed. */
+    private suspend fun tell(batch: List<Completion>, lost: Set<JobId>) {
+        val claims = batch.map { it.claim }.filter { it.id in lost }
+        val completed = if (claims.isEmpty()) emptySet() else completedAnyway(claims)
+        for (completion in batch) {
+            when (completion.claim.id) {
+                in completed -> onWritten(Settled(completion.claim, completion.took, Reason.WRITTEN_BY_HANDLER))
+                in lost -> onLost(completion)
+                else -> onWritten(completion)
+            }
+        }
+    }
+
+    private suspend fun completedAnyway(claims: List<ClaimedJob>): Set<JobId> = try {
+        store.completedAnyway(worker, claims)
+    } catch (e: Exception) {
+        currentCoroutineContext().ensureActive()
+        log.warn("What became of {} cannot be asked", claims, e)
+        emptySet()
     }
 
     private fun giveUp(batch: List<Completion>) {

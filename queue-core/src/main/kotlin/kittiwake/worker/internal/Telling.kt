@@ -48,6 +48,9 @@ internal class Telling(private val observers: List<JobObserver>) {
     }
 
     fun rescued(rescued: Rescued) {
+        if (rescued.discarded) {
+            log.warn("Job {} \"{}\" is discarded: its workers fell silent too often", rescued.id, rescued.name)
+        }
         tell(JobEvent.Rescued(rescued.id, rescued.name, rescued.queue, rescued.attempt))
     }
 

@@ -52,6 +52,7 @@ internal class WorkerLife(
     private val ended = CompletableDeferred<End>()
     private val bells = Bells(config.queues.map { it.name })
     private val slots = config.queues.associate { it.name to Slots(it.concurrency, it.prefetch) }
+    private val suspects = Suspects(store)
     private val runner = JobRunner(handlers, time) { ended.completeExceptionally(it) }
     private val completer =
         Completer(id, store, config.lease, time, telling::written, telling::lost, onGivenUp = ::lost)
@@ -87,7 +88,7 @@ internal class WorkerLife(
             }
         } finally {
             withContext(NonCancellable) {
-                drain(work, completing)
+                drain(work, records, completing)
                 records.cancel()
             }
         }
@@ -142,20 +143,27 @@ internal class WorkerLife(
         val job = running.begin(claim)
         val completion =
             try {
-                telling.started(claim)
-                runner.run(job)
+                if (claim.isSuspect) suspects.inTurn(job) { run(it) } else run(job)
             } finally {
                 running.end(job)
             }
         if (completion == null) telling.lost(claim) else completer.submit(completion)
     }
 
+    private suspend fun run(job: RunningJob): Completion? {
+        telling.started(job.claim)
+        return runner.run(job)
+    }
+
     /** In flow order: what waits, what runs, what is to be written, what keeps the claims. */
-    private suspend fun drain(work: CoroutineScope, completing: Job) {
+    private suspend fun drain(work: CoroutineScope, records: CoroutineScope, completing: Job) {
+        val isAsked = !isLost && !ended.isCancelled
+        if (isAsked) records.launch(store.engine) { announceStop() }
         val prefetched = slots.values.flatMap { it.clear() }
         if (isLost) {
             running.interruptAll { Interruption.LeaseLost() }
         } else {
+            suspects.release()
             prefetched.forEach { completer.submit(Completion.Released(it, Duration.ZERO)) }
             withTimeoutOrNull(config.shutdownGrace) { work.handlersEnd() }
             running.interruptAll { Interruption.WorkerStopping() }
@@ -171,6 +179,16 @@ internal class WorkerLife(
 
     private suspend fun CoroutineScope.handlersEnd() {
         coroutineContext[Job]!!.children.toList().joinAll()
+    }
+
+    /** If the process is killed before it has drained, its jobs are not to blame: unless one of them is why it stops. */
+    private suspend fun announceStop() {
+        try {
+            store.stop(id)
+        } catch (e: Exception) {
+            currentCoroutineContext().ensureActive()
+            log.debug("Worker {} could not say that it stops", id, e)
+        }
     }
 
     private suspend fun leave() {

@@ -9,11 +9,12 @@ internal fun hotStatements(schema: Schema): Map<String, NamedSql> {
     val owners =
         listOf(
             ClaimJobs(schema),
+            AnnounceSuspect(schema),
             EndJobs(schema, Retention.Default),
             ReturnJobs(schema),
             PromoteJobs(schema),
             GiveBack(schema),
-            RescueJobs(schema, Retention.Default),
+            RescueJobs(schema, Retention.Default, crashLimit = 3),
             Beat(schema),
             FindJob(schema),
             CancelJob(schema, Retention.Default),

@@ -1,0 +1,83 @@
+package kittiwake.testing
+
+import kittiwake.KittiwakeSpi
+import kittiwake.enqueue.NewJob
+import kittiwake.job.AttemptFailure
+import kittiwake.job.ClaimedJob
+import kittiwake.job.Ending
+import kittiwake.job.JobId
+import kittiwake.job.JobSnapshot
+import kittiwake.job.JobState
+import kittiwake.job.Retention
+import kittiwake.job.SUSPECT_AFTER
+import kittiwake.job.WorkerId
+import kotlinx.serialization.json.Json
+import kotlin.time.Instant
+
+/** A job as it lies in an [InMemoryJobStore], whose lock guards it. */
+@OptIn(KittiwakeSpi::class)
+internal class StoredJob(val id: JobId, val new: NewJob, val enqueuedAt: Instant) {
+    var state: JobState = JobState.Ready
+        private set
+    var attempts = 0
+        private set
+    var lease: Long? = null
+        private set
+
+    /** The claim under which its last completion was written. */
+    var writtenUnder: Long? = null
+
+    /** Its place in the order of those that became ready. */
+    var turn = 0L
+        private set
+    var result: String? = null
+    var crashes = 0
+    val failures = mutableListOf<AttemptFailure>()
+
+    val dueAt: Instant get() = (state as JobState.Scheduled).runAt
+    val runner: WorkerId? get() = (state as? JobState.Running)?.worker
+    val isSuspect: Boolean get() = crashes >= SUSPECT_AFTER
+
+    fun isRunningAt(worker: WorkerId): Boolean = runner == worker
+
+    fun isHeldBy(claim: ClaimedJob): Boolean = lease == claim.lease && isRunningAt(claim.worker)
+
+    fun isEnded(ending: Ending): Boolean = (state as? JobState.Ended)?.ending == ending
+
+    fun isSameKeyAs(other: NewJob): Boolean = other.name == new.name && other.uniqueKey == new.uniqueKey
+
+    fun isForgotten(now: Instant): Boolean {
+        val ended = state as? JobState.Ended ?: return false
+        val retention = new.retention ?: Retention.Default
+        return ended.at + (if (ended.ending == Ending.COMPLETED) retention.completed else retention.failed) <= now
+    }
+
+    /** Waits until [runAt], or is ready when that is null. */
+    fun putBack(runAt: Instant?, attemptsMade: Int, turn: Long) {
+        lease = null
+        attempts = attemptsMade
+        this.turn = turn
+        state = if (runAt != null) JobState.Scheduled(runAt) else JobState.Ready
+    }
+
+    fun claimedBy(worker: WorkerId, lease: Long, now: Instant): ClaimedJob {
+        attempts++
+        this.lease = lease
+        state = JobState.Running(worker, attempts, now)
+        return ClaimedJob(
+            id, lease, worker, attempts, new.name.value, new.queue, new.priority, new.args, new.maxAttempts,
+            enqueuedAt, new.parent, new.metadata, crashes,
+        )
+    }
+
+    fun end(ending: Ending, at: Instant) {
+        lease = null
+        state = JobState.Ended(ending, at)
+    }
+
+    fun snapshot(): JobSnapshot = JobSnapshot(
+        id, new.name, new.queue, new.priority, new.args, state, attempts, new.maxAttempts, enqueuedAt,
+        new.metadata?.let { Json.decodeFromString<Map<String, String>>(it) }.orEmpty(),
+        new.parent, result, failures.toList(),
+    )
+}
