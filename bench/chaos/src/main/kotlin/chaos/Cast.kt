@@ -13,10 +13,19 @@ import kotlin.time.Duration
 import kotlin.time.Duration.Companion.seconds
 
 /** The processes of a run, each in a place of its own behind a proxy of its own. */
-class Cast(private val server: CrashableServer, private val results: Path, private val options: Options, private val pace: Pace) :
-    AutoCloseable {
+class Cast(
+    private val server: CrashableServer,
+    private val results: Path,
+    private val options: Options,
+    private val pace: Pace,
+) : AutoCloseable {
     val workers: List<Seat> = List(WORKERS) { seat("worker-${it + 1}", "chaos.process.WorkerMainKt", it) }
-    val producers: List<Seat> = List(PRODUCERS) { seat("producer-${it + 1}", "chaos.process.ProducerMainKt", WORKERS + it) }
+    val producers: List<Seat> = List(PRODUCERS) {
+        seat(
+            "producer-${it + 1}", "chaos.process.ProducerMainKt",
+            WORKERS + it,
+        )
+    }
 
     private fun seat(name: String, mainClass: String, place: Int): Seat {
         val proxy = Proxy("127.0.0.1", server.port, name)

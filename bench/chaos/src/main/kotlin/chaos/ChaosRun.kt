@@ -9,6 +9,7 @@ import chaos.history.History
 import chaos.history.Settings
 import chaos.plan.FaultPlan
 import chaos.plan.Injected
+import chaos.process.PLACES
 import chaos.process.Pace
 import chaos.server.CrashableServer
 import chaos.server.SmallDisk
@@ -63,7 +64,10 @@ class ChaosRun(private val options: Options, private val plan: FaultPlan, privat
         val rest = audit.rest(listenersExpected = Cast.WORKERS)
         cast.stopWorkers()
         val journals = cast.journals()
-        val settings = Settings(pace.lease, pace.rescueEvery, pace.pollEvery, from, healedAt, plan.kinds)
+        val settings = Settings(
+            pace.lease, pace.rescueEvery, pace.pollEvery, from, healedAt, plan.kinds,
+            notifications = true, places = Cast.WORKERS * PLACES,
+        )
         return History(
             settings, audit.changes(), audit.lives(), journals, audit.businesses(), audit.effects(), faults,
             rest.copy(footprints = footprints(journals)),
@@ -72,7 +76,8 @@ class ChaosRun(private val options: Options, private val plan: FaultPlan, privat
 
     private fun prepare(server: CrashableServer): Audit {
         postgres = checkNotNull(server.ask("show server_version"))
-        server.execute("create role ${Cast.APPLICATION} login; grant create on database postgres to ${Cast.APPLICATION}")
+        server
+            .execute("create role ${Cast.APPLICATION} login; grant create on database postgres to ${Cast.APPLICATION}")
         val owner = PGSimpleDataSource().also { it.setURL(server.url(user = Cast.APPLICATION)) }
         Kittiwake.connect(owner) { schema = Cast.SCHEMA }.use { it.migrate() }
         val superuser = PGSimpleDataSource().also { it.setURL(server.url()) }
@@ -120,7 +125,7 @@ class ChaosRun(private val options: Options, private val plan: FaultPlan, privat
     }
 
     private companion object {
-        /** Commit times tell which of two concurrent changes came first. */
+        /** Commit times tell since when others could know of a change. */
         val SETTINGS = mapOf("track_commit_timestamp" to "on", "log_lock_waits" to "on")
         val WARM_UP = 5.seconds
         val AFTERGLOW = 6.seconds

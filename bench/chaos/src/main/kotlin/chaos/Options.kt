@@ -30,9 +30,13 @@ class Options(val seed: Long, val length: Duration) {
                 }
             val unknown = values.keys - setOf("--seed", "--length")
             require(unknown.isEmpty()) { "Unknown options: $unknown" }
-            val seed = values["--seed"]?.let { requireNotNull(it.toLongOrNull()) { "--seed must be a number, but was $it" } }
+            val seed = values["--seed"]?.let {
+                requireNotNull(it.toLongOrNull()) { "--seed must be a number, but was $it" }
+            }
             val length = values["--length"]?.let {
-                requireNotNull(Duration.parseOrNull(it)) { "--length must be a duration such as 45s or 15m, but was $it" }
+                requireNotNull(Duration.parseOrNull(it)) {
+                    "--length must be a duration such as 45s or 15m, but was $it"
+                }
             } ?: default
             require(length >= shortest) { "--length must be at least $shortest, but was $length" }
             return Options(seed ?: Random.nextLong(0, FRESH_SEEDS), length)

@@ -4,9 +4,9 @@ create schema if not exists chaos;
 create table chaos.change (
     seq           bigint generated always as identity primary key,
     at            timestamptz not null default clock_timestamp(),
-    -- When the statement began, so its snapshot is not older; and what it belonged to, whose commit the server remembers.
-    statement_at  timestamptz not null default statement_timestamp(),
     xid           xid8 not null default pg_current_xact_id(),
+    -- What a claim could see.
+    snapshot      pg_snapshot,
     job_id        bigint not null,
     kind          text not null,
     attempt       int not null default 0,
@@ -15,7 +15,8 @@ create table chaos.change (
     name          text,
     parent_id     bigint,
     unique_key    text,
-    max_attempts  int not null default 0
+    max_attempts  int not null default 0,
+    run_at        timestamptz
 );
 
 create index change_claim_idx on chaos.change (job_id, seq) where kind = 'CLAIMED';
@@ -45,8 +46,8 @@ create function chaos.verb() returns text
 
 create function chaos.job_came() returns trigger language plpgsql security definer as $$
 begin
-    insert into chaos.change (job_id, kind, name, parent_id, unique_key, max_attempts)
-    values (new.id, 'ENQUEUED', new.name, new.parent_id, new.unique_key, new.max_attempts);
+    insert into chaos.change (job_id, kind, name, parent_id, unique_key, max_attempts, run_at)
+    values (new.id, 'ENQUEUED', new.name, new.parent_id, new.unique_key, new.max_attempts, new.run_at);
     return null;
 end
 $$;
@@ -56,15 +57,18 @@ create trigger chaos_job_came after insert on {schema}.job
 
 create function chaos.lease_came() returns trigger language plpgsql security definer as $$
 begin
-    insert into chaos.change (job_id, kind, attempt, lease, worker)
-    select entry.job_id, 'CLAIMED', entry.attempt, new.id, new.worker_id
+    insert into chaos.change (job_id, kind, attempt, lease, worker, snapshot)
+    select entry.job_id, 'CLAIMED', entry.attempt, new.id, new.worker_id,
+           current_setting('chaos.snapshot')::pg_snapshot
     from unnest(new.job_ids, new.attempts) as entry (job_id, attempt);
     return null;
 end
 $$;
 
+-- The condition is evaluated with the snapshot of the statement; in the function there is a newer one.
 create trigger chaos_lease_came after insert on {schema}.lease
-    for each row execute function chaos.lease_came();
+    for each row when (set_config('chaos.snapshot', pg_current_snapshot()::text, true) is not null)
+    execute function chaos.lease_came();
 
 create function chaos.lease_went() returns trigger language plpgsql security definer as $$
 begin

@@ -75,7 +75,7 @@ public class Kittiwake private constructor(users: DataSource, private val config
      * create in the database. It throws [kittiwake.SchemaException] when the schema is newer than this library, and
      * never drops anything.
      */
-    public fun migrate(): List<Int> = source.dataSource.connection.use { migrations.apply(it) }
+    public fun migrate(): List<Int> = source.forMigrations.connection.use { migrations.apply(it) }
 
     /** The SQL that [migrate] would run on an empty database, for a migration tool of your own. */
     public fun migrationSql(): String = migrations.script()

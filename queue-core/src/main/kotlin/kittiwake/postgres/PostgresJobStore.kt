@@ -112,7 +112,7 @@ internal class PostgresJobStore(
         onPool { promoteJobs.execute(it, queue, limit) }
 
     override suspend fun end(worker: WorkerId, jobs: List<Completion.End>): Set<JobId> = writing { connection ->
-        val held = of(worker)
+        val held = of(worker).open
         val emptied = held.emptiedBy(jobs)
         val written = jobs.filterNot { it is Completion.Settled }
         val isNothingToWrite = emptied.isEmpty() && written.isEmpty()
@@ -122,7 +122,7 @@ internal class PostgresJobStore(
     }
 
     override suspend fun putBack(worker: WorkerId, jobs: List<Completion.Return>): Set<JobId> = writing { connection ->
-        val held = of(worker)
+        val held = of(worker).open
         val returned = returnJobs.execute(connection, worker, jobs, held.emptiedBy(jobs))
         held.settle(jobs)
         lost(connection, worker, jobs.filter { it.claim.id !in returned })

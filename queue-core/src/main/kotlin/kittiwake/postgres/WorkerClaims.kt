@@ -6,7 +6,6 @@ import kittiwake.job.QueueName
 import kittiwake.job.WorkerId
 import kittiwake.postgres.statement.ClaimJobs
 import kittiwake.postgres.statement.GiveBack
-import kittiwake.store.Completion
 import java.sql.Connection
 import java.util.concurrent.ConcurrentHashMap
 import kotlin.random.Random
@@ -28,7 +27,7 @@ internal class WorkerClaims(schema: Schema, private val worker: WorkerId) {
 
     private val claimJobs = ClaimJobs(schema)
     private val searches = ConcurrentHashMap<QueueName, Search>()
-    private val left = ConcurrentHashMap<Long, Int>()
+    val open = OpenLeases()
     private val doubtful = ConcurrentHashMap<Long, TimeMark>()
 
     /**
@@ -54,18 +53,9 @@ internal class WorkerClaims(schema: Schema, private val worker: WorkerId) {
                 search.nextSweep =
                     TimeSource.Monotonic.markNow() + maxOf(SWEEP_EVERY, started.elapsedNow() * SWEEP_SHARE)
             }
-            if (result.jobs.isNotEmpty()) left[lease] = result.jobs.size
+            open.open(lease, result.jobs)
             return result.jobs
         }
-    }
-
-    /** The leases of which nothing is left once [jobs] are over. */
-    fun emptiedBy(jobs: List<Completion>): Set<Long> =
-        jobs.groupingBy { it.claim.lease }.eachCount().filter { (lease, over) -> (left[lease] ?: 0) <= over }.keys
-
-    /** [jobs] are over, or no longer this worker's. */
-    fun settle(jobs: List<Completion>) {
-        for (job in jobs) left.computeIfPresent(job.claim.lease) { _, n -> (n - 1).takeIf { it > 0 } }
     }
 
     /** Gives back what was claimed by statements whose answer was lost: nobody here runs it. */

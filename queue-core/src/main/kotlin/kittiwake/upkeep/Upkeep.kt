@@ -30,7 +30,7 @@ internal class Upkeep(
     suspend fun run(): Unit = coroutineScope {
         launch {
             periodically("Rescuing jobs", rescueEvery, log) {
-                if (store.takeTurn("rescue", rescueEvery * 0.8)) rescue()
+                if (mayRescue() && store.takeTurn("rescue", rescueEvery * 0.8)) rescue()
             }
         }
         launch {
@@ -42,10 +42,11 @@ internal class Upkeep(
 
     /**
      * Only after a lease of good contact: in an outage the others' silence is the database's, and they get one lease to
-     * speak first.
+     * speak first. Until then it takes no turn, either: somebody else could use it.
      */
+    private fun mayRescue(): Boolean = healthySince().elapsedNow() >= lease
+
     private suspend fun rescue() {
-        if (healthySince().elapsedNow() < lease) return
         do {
             val rescued = store.rescue(lease, RESCUE_BATCH)
             rescued.forEach(onRescued)

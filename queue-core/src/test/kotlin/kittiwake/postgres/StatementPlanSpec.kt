@@ -44,7 +44,7 @@ private suspend fun FunSpecContainerScope.plans(name: String, sql: String, schem
 }
 
 private fun planOf(sql: String): String =
-    ConnectionSource(TestDatabase.dataSource, hasSessions = true).open("plans", 60.seconds).use { connection ->
+    ConnectionSource(TestDatabase.dataSource).open("plans", 60.seconds).use { connection ->
         var parameters = 0
         val numbered = Regex("""\?""").replace(sql) { "\$${++parameters}" }
         connection.createStatement().use { statement ->

@@ -225,6 +225,15 @@ fun jobStoreContract(newStore: suspend () -> JobStore): TestFactory = funSpec {
             store.end(ana, listOf(succeeded(claim, "2"))).shouldBeEmpty()
             store.find(id)?.result shouldBe "1"
         }
+        test("repeated again and again leaves the rest of its claim alone") {
+            val store = newStore()
+            val ana = aWorkerOf(store)
+            store.insert(List(4) { aJob() })
+            val claims = store.claim(ana, images, 4)
+            repeat(3) { store.end(ana, listOf(succeeded(claims[0]))).shouldBeEmpty() }
+            repeat(3) { store.putBack(ana, listOf(failed(claims[1], delay = 1.hours))).shouldBeEmpty() }
+            store.end(ana, claims.drop(2).map { succeeded(it) }).shouldBeEmpty()
+        }
         test("writes nothing for a claim that was rescued and taken by another worker") {
             val store = newStore()
             val (ana, ben) = listOf(aWorkerOf(store), aWorkerOf(store))

@@ -40,34 +40,28 @@ class Audit(private val dataSource: DataSource, private val schema: String) {
                     parent = row.getLong("parent_id").takeUnless { row.wasNull() },
                     key = row.getString("unique_key"),
                     maxAttempts = row.getInt("max_attempts"),
+                    due = row.instantOrNull("run_at"),
+                    committedAt = row.instant("committed_at"),
                 ),
-                statementAt = row.instant("statement_at"),
-                committedAt = row.instant("committed_at"),
+                isEarly = row.getBoolean("is_early"),
             )
         },
     )
 
-    /** A change as the server wrote it down, with what tells whether another could have known of it. */
-    private class Seen(val change: Change, val statementAt: Instant, val committedAt: Instant)
+    /** A change as the server wrote it down, and whether it could not see the cancellation written down before it. */
+    private class Seen(val change: Change, val isEarly: Boolean)
 
     /**
-     * A claim takes no lock on the job, so one that began before a cancellation was committed may be written down after
-     * it. It came first.
+     * A claim takes no lock on the job, so one that does not see the cancellation yet may be written down after it. It
+     * came first.
      */
     private fun linearized(seen: List<Seen>): List<Change> {
-        val cancelled = seen.filter { it.change.kind == Kind.CANCELLED }.associateBy { it.change.job }
-        val (early, rest) =
-            seen.partition { claim ->
-                val end = cancelled[claim.change.job]
-                claim.change.kind == Kind.CLAIMED && end != null &&
-                    end.change.order < claim.change.order && claim.statementAt <= end.committedAt
-            }
-        val before = early.associateBy { it.change.job }
-        val ordered =
-            rest.flatMap {
-                if (it.change.kind == Kind.CANCELLED) listOfNotNull(before[it.change.job], it) else listOf(it)
-            }
-        return ordered.mapIndexed { place, it -> it.change.copy(order = place.toLong()) }
+        val (early, rest) = seen.partition { it.isEarly }
+        val before = early.associate { it.change.job to it.change }
+        return rest
+            .map { it.change }
+            .flatMap { if (it.kind == Kind.CANCELLED) listOfNotNull(before[it.job], it) else listOf(it) }
+            .mapIndexed { place, change -> change.copy(order = place.toLong()) }
     }
 
     fun lives(): List<LifeChange> = query("select seq, at, worker, kind, last_seen from chaos.life order by seq") {
@@ -115,19 +109,25 @@ class Audit(private val dataSource: DataSource, private val schema: String) {
         statement.executeQuery(sql).use { rows -> buildList { while (rows.next()) add(row(rows)) } }
     }
 
-    private fun ResultSet.instant(column: String): Instant =
-        getObject(column, OffsetDateTime::class.java).toInstant().toKotlinInstant()
+    private fun ResultSet.instant(column: String): Instant = checkNotNull(instantOrNull(column)) { "$column is null" }
+
+    private fun ResultSet.instantOrNull(column: String): Instant? =
+        getObject(column, OffsetDateTime::class.java)?.toInstant()?.toKotlinInstant()
 
     companion object {
         const val ACCOUNTS = 10
 
         // The leases that a statement took jobs out of tell under which one an ending or a return was written.
         private const val CHANGES = """
-            select c.seq, c.at, c.statement_at, coalesce(pg_xact_commit_timestamp(c.xid::xid), c.at) as committed_at,
-                   c.job_id, c.kind, c.attempt, coalesce(c.lease, l.lease) as lease,
-                   coalesce(c.worker, l.worker) as worker, c.name, c.parent_id, c.unique_key, c.max_attempts
+            select c.seq, c.at, coalesce(pg_xact_commit_timestamp(c.xid::xid), c.at) as committed_at,
+                   c.job_id, c.kind, c.attempt,
+                   coalesce(not pg_visible_in_snapshot(off.xid, c.snapshot), false) as is_early,
+                   coalesce(c.lease, l.lease) as lease,
+                   coalesce(c.worker, l.worker) as worker, c.name, c.parent_id, c.unique_key, c.max_attempts, c.run_at
             from chaos.change c
             left join chaos.lease_change l on l.xid = c.xid and l.job_id = c.job_id and c.kind <> 'CLAIMED'
+            left join chaos.change off
+                   on off.job_id = c.job_id and off.kind = 'CANCELLED' and c.kind = 'CLAIMED' and off.seq < c.seq
             order by c.seq
         """
         // Who polls and beats is busy for milliseconds; who stays so is in the middle of something.

@@ -5,7 +5,7 @@ import kotlinx.serialization.Serializable
 
 /** One thing that must hold of every run, whatever was done to it. */
 interface Check {
-    /** K1 to K15. */
+    /** K1 to K16. */
     val id: String
 
     /** The guarantees that it would prove false: G1 to G22. */

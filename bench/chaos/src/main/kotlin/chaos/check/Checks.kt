@@ -20,6 +20,7 @@ val checks: List<Check> =
         ExplainedErrors(),
         NoLeaks(),
         NotVacuous(),
+        Prompt(),
     )
 
 /** Keeps the place of a check whose feature the library does not have yet. */

@@ -53,18 +53,20 @@ internal class ServerHarm(private val site: Site) : Harm {
         return Struck(ended)
     }
 
+    /** So few that everybody who comes back, and everybody has to come back, is refused. */
     private suspend fun limitConnections(fault: Fault): Struck {
         val start = server.log.end
         val count = persistently { server.ask("select count(*) from pg_stat_activity where ${site.theirs}")!!.toInt() }
+        val limit = (count / FEW).coerceAtLeast(1)
         try {
-            persistently { server.execute("alter role ${site.role} connection limit ${count / 2}") }
-            terminate(site.theirs, atMost = count - count / 2)
+            persistently { server.execute("alter role ${site.role} connection limit $limit") }
+            terminate(site.theirs, atMost = count - limit)
             during(fault.lasts, STRIKE_EVERY) { ifPossible { terminate(site.theirs, atMost = 1) } }
         } finally {
             unlimit()
         }
         val refused = server.log.count(start, "too many connections for role")
-        return Struck(refused, "${count / 2} instead of $count connections")
+        return Struck(refused, "$limit instead of $count connections")
     }
 
     private fun unlimit() {
@@ -79,5 +81,6 @@ internal class ServerHarm(private val site: Site) : Harm {
 
     private companion object {
         val STRIKE_EVERY = 300.milliseconds
+        const val FEW = 5
     }
 }

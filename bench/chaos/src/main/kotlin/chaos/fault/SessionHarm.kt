@@ -7,7 +7,9 @@ import chaos.plan.FaultKind.LOCK_TABLE
 import chaos.plan.FaultKind.STATEMENT_TIMEOUT
 import kotlinx.coroutines.delay
 import java.sql.Connection
+import java.sql.SQLException
 import kotlin.time.Duration.Companion.milliseconds
+import kotlin.time.TimeSource
 
 /** What other sessions of the same database do to the library. */
 internal class SessionHarm(private val site: Site) : Harm {
@@ -42,17 +44,17 @@ internal class SessionHarm(private val site: Site) : Harm {
     private suspend fun hold(fault: Fault): Struck {
         var held = 0
         var oldest = 0
-        val since = kotlin.time.TimeSource.Monotonic.markNow()
+        val since = TimeSource.Monotonic.markNow()
         while (since.elapsedNow() < fault.lasts) {
             ifPossible {
                 session { connection ->
+                    connection.transactionIsolation = Connection.TRANSACTION_REPEATABLE_READ
                     val pid = connection.ask("select pg_backend_pid()")
-                    connection.begin("set transaction isolation level repeatable read")
                     connection.ask("select count(*) from ${site.schema}.job")
                     held++
                     during(fault.lasts - since.elapsedNow(), LOOK_EVERY * 2) {
                         val age = server.ask("select age(backend_xmin) from pg_stat_activity where pid = $pid")
-                        oldest = maxOf(oldest, age?.toInt() ?: throw java.sql.SQLException("the session is gone"))
+                        oldest = maxOf(oldest, age?.toInt() ?: throw SQLException("the session is gone"))
                     }
                 }
             } ?: delay(LOOK_EVERY)
@@ -84,7 +86,7 @@ internal class SessionHarm(private val site: Site) : Harm {
     private fun Connection.begin(sql: String) {
         try {
             createStatement().use { it.execute(sql) }
-        } catch (e: java.sql.SQLException) {
+        } catch (e: SQLException) {
             rollback()
             throw e
         }

@@ -20,7 +20,9 @@ internal class StatementHarm(private val site: Site) : Harm {
 
     override fun prepare() {
         failing.prepare()
-        server.execute("create sequence if not exists chaos.unheard; grant usage on sequence chaos.unheard to ${site.role}")
+        // The function keeps its owner when it is replaced, and counts as that one.
+        server.execute("create sequence if not exists chaos.unheard")
+        server.execute("grant usage on schema chaos to public; grant usage on sequence chaos.unheard to public")
         wakes = server.ask("select pg_get_functiondef('$wakeUp'::regprocedure)")
     }
 
@@ -59,6 +61,7 @@ internal class StatementHarm(private val site: Site) : Harm {
             ?: return fail(fault, Failure(listOf("53100"), HALF), "no disk to fill on this machine: statements say so")
         val start = server.log.end
         try {
+            disk.fill()
             during(fault.lasts, REFILL_EVERY) { disk.fill() }
         } finally {
             disk.free()

@@ -30,6 +30,10 @@ data class Change(
     val key: String? = null,
     /** Of [Kind.ENQUEUED]: how often it may be tried. */
     val maxAttempts: Int = 0,
+    /** Of [Kind.ENQUEUED]: when it may run, if not at once. */
+    val due: Instant? = null,
+    /** When others could know of it; [at] is somewhat earlier. */
+    val committedAt: Instant = at,
 ) {
     enum class Kind(val isEnd: Boolean = false) {
         ENQUEUED,

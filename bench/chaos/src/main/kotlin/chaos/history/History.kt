@@ -36,6 +36,10 @@ data class Settings(
     val healedAt: Instant,
     /** What was to be done to the run. Without it, what was done. */
     val planned: Set<FaultKind> = emptySet(),
+    /** Whether sleeping workers hear of new jobs, so that they need not poll for them. */
+    val notifications: Boolean = false,
+    /** How many jobs of one queue all workers can have at a time, claimed ahead included; null: not known. */
+    val places: Int? = null,
 )
 
 /** A row of the application, inserted in the transaction that enqueued [jobs] jobs. */

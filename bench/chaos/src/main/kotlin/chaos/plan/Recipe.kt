@@ -66,8 +66,8 @@ internal class Recipe(
 
         private val CUTS =
             listOf(
-                Recipe(CUT_BEFORE_COMMIT, 2.seconds, 4.seconds, ::cutOneIn),
-                Recipe(CUT_AFTER_COMMIT, 2.seconds, 4.seconds, ::cutOneIn),
+                Recipe(CUT_BEFORE_COMMIT, 3.seconds, 5.seconds, ::cutOneIn),
+                Recipe(CUT_AFTER_COMMIT, 3.seconds, 5.seconds, ::cutOneIn),
             )
 
         /** All that a run must have had; a lease is two seconds. */
@@ -116,7 +116,7 @@ internal class Recipe(
                     Reach.WORKER to FORCED.getValue(Reach.WORKER) +
                         listOf(
                             Recipe(PAUSE, 1.seconds, 3.seconds),
-                            Recipe(BLACKHOLE, 500.milliseconds, 3.seconds),
+                            Recipe(BLACKHOLE, 1.seconds, 3.seconds),
                             Recipe(KILL, 200.milliseconds, 500.milliseconds),
                         ),
                     Reach.PRODUCER to FORCED.getValue(Reach.PRODUCER) +

@@ -55,4 +55,5 @@ fun main(arguments: Array<String>) {
     journal.note { Entry.Process(it, ProcessHandle.current().pid(), isEnd = true) }
 }
 
-private const val PLACES = 6
+/** How many jobs of one queue run at a time in one process. */
+const val PLACES = 6

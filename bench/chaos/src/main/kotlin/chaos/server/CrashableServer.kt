@@ -8,6 +8,7 @@ import java.sql.Connection
 import java.sql.DriverManager
 import java.sql.SQLException
 import kotlin.io.path.createDirectories
+import kotlin.io.path.deleteIfExists
 import kotlin.time.Duration.Companion.seconds
 import kotlin.time.TimeSource
 
@@ -18,7 +19,7 @@ import kotlin.time.TimeSource
 class CrashableServer private constructor(private val folder: DataFolder, val log: ServerLog) : AutoCloseable {
     @Volatile
     private var postmaster: Process? = null
-    private val end = Thread { stop(Signal.QUIT) }.also(Runtime.getRuntime()::addShutdownHook)
+    private val end = Thread { end() }.also(Runtime.getRuntime()::addShutdownHook)
 
     val port: Int get() = folder.port
 
@@ -50,7 +51,7 @@ class CrashableServer private constructor(private val folder: DataFolder, val lo
     /** Every process of the server ends at once, without writing anything more. */
     @Synchronized
     fun crash() {
-        stop(Signal.QUIT)
+        stop()
     }
 
     /** One process of the server is killed; the postmaster ends all others and recovers. False when there was none. */
@@ -88,8 +89,7 @@ class CrashableServer private constructor(private val folder: DataFolder, val lo
     }
 
     override fun close() {
-        stop(Signal.QUIT)
-        folder.delete()
+        end()
         try {
             Runtime.getRuntime().removeShutdownHook(end)
         } catch (_: IllegalStateException) {
@@ -97,9 +97,14 @@ class CrashableServer private constructor(private val folder: DataFolder, val lo
         }
     }
 
-    private fun stop(signal: Signal) {
+    private fun end() {
+        stop()
+        folder.delete()
+    }
+
+    private fun stop() {
         val running = postmaster ?: return
-        if (running.isAlive) signal(running.pid(), signal)
+        if (running.isAlive) signal(running.pid(), Signal.QUIT)
         check(running.waitFor(LONGEST_STOP)) { "The server does not stop; see ${log.file}" }
         postmaster = null
     }
@@ -109,8 +114,8 @@ class CrashableServer private constructor(private val folder: DataFolder, val lo
 
         /** Starts a new one, with [settings] besides those that make it durable. */
         fun start(results: Path, settings: Map<String, String> = emptyMap()): CrashableServer {
-            val log = ServerLog(results.createDirectories().resolve("server.log"))
-            return CrashableServer(DataFolder.initialize(settings), log).also { it.restart() }
+            val log = ServerLog(results.createDirectories().resolve("server.log").also { it.deleteIfExists() })
+            return CrashableServer(DataFolder.initialize(settings, log.file), log).also { it.restart() }
         }
 
         private const val PAUSE = 50L

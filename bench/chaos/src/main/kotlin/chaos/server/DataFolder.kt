@@ -7,6 +7,8 @@ import java.net.InetAddress
 import java.net.ServerSocket
 import java.nio.file.Files
 import java.nio.file.Path
+import java.util.logging.Level
+import java.util.logging.Logger
 import kotlin.io.path.Path
 import kotlin.io.path.appendText
 import kotlin.io.path.readLines
@@ -26,8 +28,13 @@ internal class DataFolder private constructor(val data: Path, private val progra
     }
 
     companion object {
-        fun initialize(settings: Map<String, String>): DataFolder {
+        /** What it tells of every line of every program is of no interest; its warnings are. */
+        private val embedded = Logger.getLogger("io.zonky").also { it.level = Level.WARNING }
+
+        fun initialize(settings: Map<String, String>, log: Path): DataFolder {
             val data = Files.createTempDirectory("kittiwake-chaos-")
+            val output = ProcessBuilder.Redirect.appendTo(log.toFile())
+            embedded.fine { "Initializing $data" }
             val port = freePort()
             EmbeddedPostgres
                 .builder()
@@ -36,6 +43,8 @@ internal class DataFolder private constructor(val data: Path, private val progra
                 .setRegisterShutdownHook(false)
                 .setPort(port)
                 .setServerConfig("unix_socket_directories", "")
+                .setOutputRedirector(output)
+                .setErrorRedirector(output)
                 .start()
                 .use {
                     val pid = data.resolve("postmaster.pid").readLines().first().toLong()

@@ -16,24 +16,24 @@ import kotlin.io.path.outputStream
  */
 class SmallDisk private constructor(private val mount: Path, private val server: CrashableServer) : AutoCloseable {
     private val ballast = mount.resolve("ballast")
+    private val end = Thread { unmount() }.also(Runtime.getRuntime()::addShutdownHook)
 
-    /** Moves a table and its indexes here. */
-    fun take(table: String) {
-        val indexes = server
-            .askAll("select indexrelid::regclass::text from pg_index where indrelid = '$table'::regclass")
-        (listOf("table $table") + indexes.map { "index $it" }).forEach { what ->
-            server.execute("alter $what set tablespace $TABLESPACE")
+    /** Moves tables and their indexes here, before a worker starts. What only grows will fill the disk for good. */
+    fun take(vararg tables: String) {
+        tables.forEach { table ->
+            val indexes = server.askAll(INDEXES.replace(":table", "'$table'"))
+            (listOf("table $table") + indexes.map { "index $it" }).forEach { what ->
+                server.execute("alter $what set tablespace $TABLESPACE")
+            }
         }
     }
 
+    /** No room is left. What has been freed since it was full is taken as well. */
     fun fill() {
         val chunk = ByteArray(CHUNK)
         try {
             ballast.outputStream(StandardOpenOption.CREATE, StandardOpenOption.APPEND).use {
-                while (true) {
-                    it
-                        .write(chunk)
-                }
+                while (true) it.write(chunk)
             }
         } catch (_: IOException) {
             // Full.
@@ -47,22 +47,23 @@ class SmallDisk private constructor(private val mount: Path, private val server:
 
     /** After the server: the tables on it are gone. */
     override fun close() {
-        free()
+        unmount()
+        try {
+            Runtime.getRuntime().removeShutdownHook(end)
+        } catch (_: IllegalStateException) {
+            // This JVM is ending.
+        }
+    }
+
+    private fun unmount() {
         command("umount", "-l", mount.toString())
-        mount.toFile().deleteRecursively()
+        mount.deleteIfExists()
     }
 
     companion object {
         private const val TABLESPACE = "small_disk"
-        private const val CHUNK = 8_192
-        private const val GROWING =
-            """
-            select c.oid::regclass::text
-            from pg_class c
-            where c.relnamespace = :schema::regnamespace
-              and c.relkind = 'r'
-              and (c.relispartition or c.relname in ('job', 'ready'))
-            """
+        private const val CHUNK = 1_048_576
+        private const val INDEXES = "select indexrelid::regclass::text from pg_index where indrelid = :table::regclass"
 
         /** Null where this machine lets nobody mount a file system. */
         fun attach(server: CrashableServer, megabytes: Int = 256): SmallDisk? {

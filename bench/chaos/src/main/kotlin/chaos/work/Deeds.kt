@@ -1,8 +1,6 @@
 package chaos.work
 
-import chaos.history.Entry
 import chaos.history.Journal
-import kittiwake.KittiwakeSpi
 import kittiwake.exposed.enqueueAll
 import kittiwake.exposed.handleInTransaction
 import kittiwake.job.JobScope
@@ -18,7 +16,6 @@ import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
 
 /** What the jobs of a run do, in a worker process. Each begin and each end of a handler is a line of the journal. */
-@OptIn(KittiwakeSpi::class)
 class Deeds(private val db: Database, private val journal: Journal) {
     fun bind(worker: WorkerBuilder): Unit = with(worker) {
         inTransaction(Deed.BANK) { args ->
@@ -57,7 +54,7 @@ class Deeds(private val db: Database, private val journal: Journal) {
         suspending(Deed.LATE) { delay(if (attempt == 1) 5.seconds else 10.milliseconds) }
         suspending(Deed.STUBBORN) { args -> stubbornly(args.millis) }
         decide(DeedTypes.of(Deed.SNOOZING)) { args ->
-            noted(this) { if (attemptsSeen.add(args.business)) snooze(300.milliseconds) else done(Unit) }
+            journal.noting(this) { if (attemptsSeen.add(args.business)) snooze(300.milliseconds) else done(Unit) }
         }
         suspending(Deed.POISON) { Runtime.getRuntime().halt(HALTED) }
         suspending(Deed.UNREADABLE) { error("Its args cannot be read") }
@@ -66,36 +63,11 @@ class Deeds(private val db: Database, private val journal: Journal) {
     private val attemptsSeen = java.util.concurrent.ConcurrentHashMap.newKeySet<Long>()
 
     private fun WorkerBuilder.suspending(deed: Deed, block: suspend JobScope.(DeedArgs) -> Unit) {
-        handle(DeedTypes.of(deed)) { args -> noted(this) { block(args) } }
+        handle(DeedTypes.of(deed)) { args -> journal.noting(this) { block(args) } }
     }
 
     private fun WorkerBuilder.inTransaction(deed: Deed, block: context(JdbcTransaction) JobScope.(DeedArgs) -> Unit) {
-        handleInTransaction(DeedTypes.of(deed), db) { args -> noted(this) { block(this, args) } }
-    }
-
-    private inline fun <T> noted(job: JobScope, block: () -> T): T {
-        val claim = job.claim
-        journal.note { Entry.Began(it, claim.id.value, claim.name, claim.attempt, claim.lease, claim.worker.value) }
-        var thrown: String? = null
-        try {
-            return block()
-        } catch (e: Throwable) {
-            thrown = e.javaClass.name
-            throw e
-        } finally {
-            journal.note { Entry.Over(it, claim.id.value, claim.lease, thrown) }
-        }
-    }
-
-    context(tx: JdbcTransaction)
-    private fun JobScope.effect(what: String) {
-        tx.jdbc.prepareStatement("insert into chaos.effect (job, attempt, lease, what) values (?, ?, ?, ?)").use {
-            it.setLong(1, id.value)
-            it.setInt(2, attempt)
-            it.setLong(3, claim.lease)
-            it.setString(4, what)
-            it.executeUpdate()
-        }
+        handleInTransaction(DeedTypes.of(deed), db) { args -> journal.noting(this) { block(this, args) } }
     }
 
     context(tx: JdbcTransaction)

@@ -11,8 +11,8 @@ import kotlin.time.measureTime
 
 class ChecksSpec :
     FunSpec({
-        test("are fifteen, each with a number of its own") {
-            checks.map { it.id } shouldBe (1..15).map { "K$it" }
+        test("are sixteen, each with a number of its own") {
+            checks.map { it.id } shouldBe (1..16).map { "K$it" }
             checks.map { it.claim }.shouldBeUnique()
         }
         test("cope with a history that knows of jobs only") {

@@ -14,8 +14,10 @@ infix fun Check.accepts(history: History) {
 }
 
 /** One violation, about [job], that says [what]. */
-fun Check.catches(what: String, job: Long?, tell: ToldHistory.() -> Unit) {
-    val violations = examine(history(tell)).violations
+fun Check.catches(what: String, job: Long?, tell: ToldHistory.() -> Unit): Unit = catches(what, job, history(tell))
+
+fun Check.catches(what: String, job: Long?, history: History) {
+    val violations = examine(history).violations
     withClue(violations) { violations shouldHaveSize 1 }
     violations.single().what shouldContain what
     violations.single().job shouldBe job

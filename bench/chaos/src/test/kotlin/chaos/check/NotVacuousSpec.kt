@@ -79,7 +79,7 @@ class NotVacuousSpec :
                 fault(FaultKind.RESET, strikes = 0, note = "reset 0")
             }
             check.examine(told).inconclusive shouldContain
-                "N7, \"connections of a process are reset\", never struck reset 0"
+                "N7, \"connections of a process are reset\", never struck (reset 0)"
         }
         test("nothing at all was seen") {
             check.examine(history {}).inconclusive shouldHaveSize 8 + Deed.entries.size

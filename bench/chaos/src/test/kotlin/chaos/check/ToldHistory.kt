@@ -116,6 +116,8 @@ class ToldHistory {
 
     private fun tick(): Instant = now.also { now += 10.milliseconds }
 
+    fun joined(worker: String): Unit = life(worker, LifeChange.Kind.JOINED, Duration.ZERO)
+
     fun gaveUp(worker: String, silentFor: Duration = lease): Unit = life(worker, LifeChange.Kind.GIVEN_UP, silentFor)
 
     fun left(worker: String): Unit = life(worker, LifeChange.Kind.LEFT, 1.seconds)
@@ -220,4 +222,8 @@ class ToldHistory {
 
 /** The same, with other [changes]. */
 fun History.with(changes: List<Change>): History =
+    History(settings, changes, lives, journals, businesses, effects, faults, rest)
+
+/** The same, told other [settings]. */
+fun History.with(settings: Settings): History =
     History(settings, changes, lives, journals, businesses, effects, faults, rest)

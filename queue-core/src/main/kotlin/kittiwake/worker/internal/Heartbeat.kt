@@ -19,18 +19,28 @@ internal class Heartbeat(
     private val worker: WorkerId,
     private val store: JobStore,
     private val every: Duration,
+    lease: Duration,
     private val running: RunningJobs,
     private val time: TimeSource,
     private val onStopRequested: () -> Unit,
     private val onLost: () -> Unit,
 ) {
-    /**
-     * Since when the store has answered without fail. A rescuer needs a lease of this: others could not beat either
-     * while it could not.
-     */
+    /** No later than this after our last beat the others may have been silent for a lease. */
+    private val patience = lease - every
+
     @Volatile
-    var healthySince: TimeMark = time.markNow()
-        private set
+    private var answeredAt: TimeMark = time.markNow()
+
+    @Volatile
+    private var unbrokenSince: TimeMark = answeredAt
+
+    /**
+     * Since when the store has answered without fail and without a long silence: not at all while it is silent, though
+     * no beat has failed yet. A rescuer needs a lease of this: others could not beat either while it could not.
+     */
+    val healthySince: TimeMark get() = if (isSilent()) time.markNow() else unbrokenSince
+
+    private fun isSilent() = answeredAt.elapsedNow() > patience
 
     suspend fun run() {
         val health = Health("The heartbeat of worker $worker", log)
@@ -39,6 +49,7 @@ internal class Heartbeat(
             while (true) {
                 try {
                     val pulse = store.beat(worker, running.ids)
+                    answered()
                     health.recovered()
                     if (!pulse.alive) return onLost()
                     if (pulse.stopRequested) onStopRequested()
@@ -47,10 +58,15 @@ internal class Heartbeat(
                 } catch (e: Exception) {
                     currentCoroutineContext().ensureActive()
                     delay(health.failed(e).coerceAtMost(every))
-                    healthySince = time.markNow()
+                    unbrokenSince = time.markNow()
                 }
             }
         }
+    }
+
+    private fun answered() {
+        if (isSilent()) unbrokenSince = time.markNow()
+        answeredAt = time.markNow()
     }
 
     private companion object {

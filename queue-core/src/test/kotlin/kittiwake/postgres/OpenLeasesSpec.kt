@@ -1,0 +1,56 @@
+package kittiwake.postgres
+
+import io.kotest.core.spec.style.FunSpec
+import io.kotest.matchers.collections.shouldBeEmpty
+import io.kotest.matchers.shouldBe
+import kittiwake.KittiwakeSpi
+import kittiwake.job.ClaimedJob
+import kittiwake.job.JobId
+import kittiwake.job.QueueName
+import kittiwake.job.WorkerId
+import kittiwake.store.Completion
+import kotlin.time.Duration.Companion.ZERO
+import kotlin.time.Instant
+
+@OptIn(KittiwakeSpi::class)
+class OpenLeasesSpec :
+    FunSpec({
+        val worker = WorkerId.random()
+
+        fun claim(id: Long, lease: Long) = ClaimedJob(
+            JobId(id), lease, worker, attempt = 1, name = "resize", queue = QueueName("images"), priority = 0,
+            args = "{}", maxAttempts = 20, enqueuedAt = Instant.fromEpochSeconds(0), parent = null, metadata = null,
+            crashes = 0,
+        )
+
+        fun over(vararg claims: ClaimedJob): List<Completion> = claims.map { Completion.Succeeded(it, ZERO, null) }
+
+        test("a lease is emptied by the completion of the last of its jobs, in whatever batches they come") {
+            val leases = OpenLeases()
+            val (a, b, c) = (1L..3L).map { claim(it, lease = 7) }
+            leases.open(7, listOf(a, b, c))
+            leases.emptiedBy(over(a, b)).shouldBeEmpty()
+            leases.settle(over(a, b))
+            leases.emptiedBy(over(c)) shouldBe setOf(7L)
+        }
+
+        test("a completion that is told twice counts once: what is left in its lease stays held") {
+            val leases = OpenLeases()
+            val (a, b) = (1L..2L).map { claim(it, lease = 7) }
+            leases.open(7, listOf(a, b))
+            leases.settle(over(a))
+            leases.emptiedBy(over(a)).shouldBeEmpty()
+            leases.settle(over(a))
+            leases.emptiedBy(over(a)).shouldBeEmpty()
+            leases.emptiedBy(over(b)) shouldBe setOf(7L)
+        }
+
+        test("one batch may empty one lease and not another") {
+            val leases = OpenLeases()
+            val (a, b) = (1L..2L).map { claim(it, lease = 7) }
+            val c = claim(3, lease = 8)
+            leases.open(7, listOf(a, b))
+            leases.open(8, listOf(c))
+            leases.emptiedBy(over(a, c)) shouldBe setOf(8L)
+        }
+    })
