@@ -13,6 +13,7 @@ import kotlinx.coroutines.currentCoroutineContext
 import kotlinx.coroutines.withContext
 import org.slf4j.LoggerFactory
 import kotlin.coroutines.CoroutineContext
+import kotlin.random.Random
 import kotlin.time.TimeSource
 
 /** Works the jobs of some queues. Made by `kittiwake.worker { }`; it does nothing until it is run. */
@@ -25,6 +26,7 @@ public class Worker internal constructor(
     private val observers: List<JobObserver>,
     private val retentions: Set<Retention>,
     private val time: TimeSource.WithComparableMarks,
+    private val random: Random,
 ) {
     /**
      * Works jobs until the calling coroutine is cancelled, or somebody stops this worker from elsewhere.
@@ -61,7 +63,7 @@ public class Worker internal constructor(
     }
 
     private fun life(handlersRunOn: CoroutineContext) =
-        WorkerLife(config, store, handlers, Telling(observers), retentions, time, handlersRunOn)
+        WorkerLife(config, store, handlers, Telling(observers), retentions, time, random, handlersRunOn)
 
     /** Runs it in the background, for programs without a coroutine scope of their own. Handlers run on [dispatcher]. */
     public fun start(dispatcher: CoroutineDispatcher = Dispatchers.Default): RunningWorker =

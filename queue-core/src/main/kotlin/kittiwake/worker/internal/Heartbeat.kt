@@ -9,6 +9,7 @@ import kotlinx.coroutines.currentCoroutineContext
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.ensureActive
 import org.slf4j.LoggerFactory
+import kotlin.random.Random
 import kotlin.time.Duration
 import kotlin.time.TimeMark
 import kotlin.time.TimeSource
@@ -22,6 +23,7 @@ internal class Heartbeat(
     lease: Duration,
     private val running: RunningJobs,
     private val time: TimeSource,
+    private val random: Random,
     private val onStopRequested: () -> Unit,
     private val onLost: () -> Unit,
 ) {
@@ -43,7 +45,7 @@ internal class Heartbeat(
     private fun isSilent() = answeredAt.elapsedNow() > patience
 
     suspend fun run() {
-        val health = Health("The heartbeat of worker $worker", log)
+        val health = Health("The heartbeat of worker $worker", log, random)
         while (true) {
             delay(every)
             while (true) {

@@ -29,6 +29,7 @@ import kotlinx.coroutines.withContext
 import kotlinx.coroutines.withTimeoutOrNull
 import org.slf4j.LoggerFactory
 import kotlin.coroutines.CoroutineContext
+import kotlin.random.Random
 import kotlin.time.Duration
 import kotlin.time.TimeSource
 
@@ -47,20 +48,21 @@ internal class WorkerLife(
     private val telling: Telling,
     private val retentions: Set<Retention>,
     private val time: TimeSource.WithComparableMarks,
+    private val random: Random,
     private val handlersRunOn: CoroutineContext,
 ) {
-    private val id = WorkerId.random()
+    private val id = WorkerId.random(random)
     private val running = RunningJobs()
     private val ended = CompletableDeferred<End>()
     private val bells = Bells(config.queues.map { it.name })
     private val slots = config.queues.associate { it.name to Slots(it.concurrency, it.prefetch) }
-    private val suspects = Suspects(store)
+    private val suspects = Suspects(store, random)
     private val runner = JobRunner(handlers, time) { ended.completeExceptionally(it) }
     private val completer =
-        Completer(id, store, config.lease, time, telling::written, telling::lost, onGivenUp = ::lost)
+        Completer(id, store, config.lease, time, random, telling::written, telling::lost, onGivenUp = ::lost)
     private val heartbeat =
         Heartbeat(
-            id, store, config.heartbeatEvery, config.lease, running, time,
+            id, store, config.heartbeatEvery, config.lease, running, time, random,
             onStopRequested = { ended.complete(End.STOPPED) },
             onLost = ::lost,
         )
@@ -95,7 +97,7 @@ internal class WorkerLife(
     }
 
     private suspend fun join() {
-        val health = Health("Joining as worker $id", log)
+        val health = Health("Joining as worker $id", log, random)
         while (true) {
             try {
                 return store.join(id, config.name, config.queues.mapTo(mutableSetOf()) { it.name })
@@ -114,16 +116,18 @@ internal class WorkerLife(
         val wakeups = store.wakeups(config.queues.mapTo(mutableSetOf()) { it.name })
         launch { wakeups.listen(bells::ring) }
         launch {
-            Upkeep(store, config.lease, config.rescueEvery, retentions, {
-                heartbeat.healthySince
-            }, telling::rescued)
-                .run()
+            Upkeep(
+                store, config.lease, config.rescueEvery, retentions, random,
+                healthySince = { heartbeat.healthySince },
+                onRescued = telling::rescued,
+            ).run()
         }
         for (queue in config.queues) {
             val slots = slots.getValue(queue.name)
             launch {
-                ClaimLoop(queue, id, store, slots, wakeups, bells, config.pollEvery, time) { work.start(it, slots) }
-                    .run()
+                ClaimLoop(queue, id, store, slots, wakeups, bells, config.pollEvery, time, random) {
+                    work.start(it, slots)
+                }.run()
             }
         }
     }
