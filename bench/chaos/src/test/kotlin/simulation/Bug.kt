@@ -98,11 +98,13 @@ private class Unfenced(store: JobStore) : CompletesById(store) {
 @OptIn(KittiwakeSpi::class)
 private class RescuesById(store: JobStore, private val sources: Bug.Sources) : Knowing(store) {
     private val seen = LinkedHashMap<WorkerId, ComparableTimeMark>()
+    private val leases = mutableMapOf<WorkerId, Duration>()
     private var found = emptyList<JobId>()
 
-    override suspend fun join(worker: WorkerId, name: String, queues: Set<QueueName>) {
+    override suspend fun join(worker: WorkerId, name: String, queues: Set<QueueName>, lease: Duration) {
         seen[worker] = sources.clock.markNow()
-        store.join(worker, name, queues)
+        leases[worker] = lease
+        store.join(worker, name, queues, lease)
     }
 
     override suspend fun beat(worker: WorkerId, running: Set<JobId>): Pulse {
@@ -110,11 +112,11 @@ private class RescuesById(store: JobStore, private val sources: Bug.Sources) : K
         return store.beat(worker, running)
     }
 
-    override suspend fun rescue(silentFor: Duration, limit: Int): List<Rescued> {
+    override suspend fun rescue(silentFor: Duration?, limit: Int): List<Rescued> {
         for (claim in found.map(current::getValue)) {
             store.putBack(claim.worker, listOf(Completion.Failed(claim, Duration.ZERO, "silent", Duration.ZERO)))
         }
-        val silent = seen.filterValues { it.elapsedNow() >= silentFor }.keys
+        val silent = seen.filter { (worker, mark) -> mark.elapsedNow() >= leases.getValue(worker) }.keys
         found = current.filterValues { it.worker in silent }.keys.toList()
         return store.rescue(silentFor, limit)
     }
@@ -122,7 +124,8 @@ private class RescuesById(store: JobStore, private val sources: Bug.Sources) : K
 
 @OptIn(KittiwakeSpi::class)
 private class RescuesEarly(private val store: JobStore) : JobStore by store {
-    override suspend fun rescue(silentFor: Duration, limit: Int): List<Rescued> = store.rescue(silentFor / 2, limit)
+    override suspend fun join(worker: WorkerId, name: String, queues: Set<QueueName>, lease: Duration): Unit =
+        store.join(worker, name, queues, lease / 2)
 }
 
 @OptIn(KittiwakeSpi::class)

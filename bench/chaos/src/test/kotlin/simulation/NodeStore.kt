@@ -62,8 +62,8 @@ class NodeStore(
     override suspend fun insert(jobs: List<NewJob>): List<Inserted> =
         pooled("insert") { server.insert(jobs) }.also { hints.send(jobs.mapTo(mutableSetOf()) { it.queue }) }
 
-    override suspend fun join(worker: WorkerId, name: String, queues: Set<QueueName>): Unit =
-        pooled("join $worker") { server.join(worker, name, queues) }
+    override suspend fun join(worker: WorkerId, name: String, queues: Set<QueueName>, lease: Duration): Unit =
+        pooled("join $worker") { server.join(worker, name, queues, lease) }
 
     override suspend fun claim(worker: WorkerId, queue: QueueName, limit: Int): List<ClaimedJob> {
         val claim = ++lastClaim
@@ -112,7 +112,7 @@ class NodeStore(
     override suspend fun takeTurn(task: String, every: Duration): Boolean =
         pooled("turn to $task") { server.takeTurn(task, every) }
 
-    override suspend fun rescue(silentFor: Duration, limit: Int): List<Rescued> =
+    override suspend fun rescue(silentFor: Duration?, limit: Int): List<Rescued> =
         pooled("rescue") { server.rescue(silentFor, limit) }
             .also { rescued -> hints.send(rescued.mapTo(mutableSetOf()) { it.queue }) }
 

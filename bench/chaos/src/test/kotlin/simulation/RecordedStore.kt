@@ -80,7 +80,7 @@ class RecordedStore(private val store: JobStore, private val now: () -> Instant)
         lastSeen.remove(worker)?.let { note(worker, LifeChange.Kind.LEFT, it) }
     }
 
-    override suspend fun rescue(silentFor: Duration, limit: Int): List<Rescued> = store.rescue(silentFor, limit).also {
+    override suspend fun rescue(silentFor: Duration?, limit: Int): List<Rescued> = store.rescue(silentFor, limit).also {
         for ((worker, seen) in lastSeen.filterValues { it + silentFor <= now() }) {
             lastSeen.remove(worker)
             note(worker, LifeChange.Kind.GIVEN_UP, seen)
@@ -93,8 +93,8 @@ class RecordedStore(private val store: JobStore, private val now: () -> Instant)
 
     override suspend fun stop(worker: WorkerId): Boolean = store.stop(worker).also { compareRunning(Kind.PUT_BACK) }
 
-    override suspend fun join(worker: WorkerId, name: String, queues: Set<QueueName>) {
-        store.join(worker, name, queues)
+    override suspend fun join(worker: WorkerId, name: String, queues: Set<QueueName>, lease: Duration) {
+        store.join(worker, name, queues, lease)
         if (worker in lastSeen) lastSeen[worker] = now()
         if (!joined.add(worker)) return
         lastSeen[worker] = now()

@@ -7,7 +7,7 @@ import kotlin.time.Duration
 internal class OwnConnection(
     private val source: ConnectionSource,
     private val name: String,
-    private val networkTimeout: Duration,
+    private var networkTimeout: Duration,
 ) : AutoCloseable {
     private var connection: Connection? = null
     private var closed = false
@@ -22,6 +22,13 @@ internal class OwnConnection(
             drop()
             throw e
         }
+    }
+
+    /** Every wait for the network ends after [timeout], if that is shorter than what was said before. */
+    fun waitAtMost(timeout: Duration): Unit = synchronized(this) {
+        if (timeout >= networkTimeout) return
+        networkTimeout = timeout
+        drop()
     }
 
     override fun close() {

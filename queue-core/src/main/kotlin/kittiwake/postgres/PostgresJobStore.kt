@@ -94,12 +94,13 @@ internal class PostgresJobStore(
         return inserted
     }
 
-    override suspend fun join(worker: WorkerId, name: String, queues: Set<QueueName>) {
+    override suspend fun join(worker: WorkerId, name: String, queues: Set<QueueName>, lease: Duration) {
+        if (lease.isPositive()) pulseConnection.waitAtMost(lease / BEATS_IN_A_LEASE)
         onPool {
             ServerCheck.check(it)
             if (config.notifications && ServerCheck.isPooled(it)) log.warn(POOLED)
             checkSchema(it)
-            joinWorkers.execute(it, worker, name, queues)
+            joinWorkers.execute(it, worker, name, queues, lease)
         }
     }
 
@@ -175,7 +176,7 @@ internal class PostgresJobStore(
     override suspend fun takeTurn(task: String, every: Duration): Boolean =
         onPool { takeTurn.execute(it, task, every.inWholeMicroseconds) }
 
-    override suspend fun rescue(silentFor: Duration, limit: Int): List<Rescued> =
+    override suspend fun rescue(silentFor: Duration?, limit: Int): List<Rescued> =
         onPool { rescueJobs.execute(it, silentFor, limit) }.also { rescued ->
             wakes.send(rescued.mapTo(mutableSetOf()) { it.queue })
         }
@@ -214,6 +215,9 @@ internal class PostgresJobStore(
 
         /** One reads all the time, one takes and gives back the sleepers' locks. */
         const val LISTENING_THREADS = 2
+
+        /** So often may a beat go unanswered, and the next one still come in time. */
+        const val BEATS_IN_A_LEASE = 4
 
         /** Classes of SQLSTATE that are about the data: the same statement would fail for ever. */
         val UNWRITABLE = setOf("22", "23", "44", "54", "P0")

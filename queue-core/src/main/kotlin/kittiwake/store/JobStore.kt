@@ -30,10 +30,15 @@ public interface JobStore {
     public suspend fun insert(jobs: List<NewJob>): List<Inserted>
 
     /**
-     * Takes [worker] into the list of the living. It throws [kittiwake.SchemaException] when the store is not one that
-     * it knows.
+     * Takes [worker] into the list of the living, from which nobody strikes it off before it has been silent for its
+     * [lease], whoever looks. It throws [kittiwake.SchemaException] when the store is not one that it knows.
      */
-    public suspend fun join(worker: WorkerId, name: String, queues: Set<QueueName>)
+    public suspend fun join(
+        worker: WorkerId,
+        name: String,
+        queues: Set<QueueName>,
+        lease: Duration = Duration.ZERO,
+    )
 
     /**
      * Takes up to [limit] ready jobs: highest priority first, then by expected time, unset last, then in the order of
@@ -79,14 +84,14 @@ public interface JobStore {
     public suspend fun takeTurn(task: String, every: Duration): Boolean
 
     /**
-     * Takes the jobs of up to [limit] claims of workers that were [silentFor] so long. The attempt counts; used-up jobs
-     * are discarded.
+     * Takes the jobs of up to [limit] claims of workers that were silent for their lease, or [silentFor] so long if that
+     * is said. The attempt counts; used-up jobs are discarded.
      *
      * A worker that nobody had asked to stop has crashed. To blame is the suspect that it had announced and still held,
      * or else all that it held, without the suspects among them: they had not started. A job is discarded, too, when it
      * is to blame for as many crashes as the store allows.
      */
-    public suspend fun rescue(silentFor: Duration, limit: Int): List<Rescued>
+    public suspend fun rescue(silentFor: Duration?, limit: Int): List<Rescued>
 
     /** Forgets ended jobs whose retention is over, and makes room for what will end under one of [retentions]. */
     public suspend fun prune(retentions: Set<Retention>): Int

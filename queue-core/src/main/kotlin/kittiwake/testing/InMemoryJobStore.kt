@@ -68,8 +68,8 @@ public class InMemoryJobStore(
         return Inserted(job.id, isNew = true)
     }
 
-    override suspend fun join(worker: WorkerId, name: String, queues: Set<QueueName>): Unit =
-        synchronized(this) { workers.getOrPut(worker) { StoredWorker(now) }.seenAt = now }
+    override suspend fun join(worker: WorkerId, name: String, queues: Set<QueueName>, lease: Duration): Unit =
+        synchronized(this) { workers.getOrPut(worker) { StoredWorker(now, lease) }.seenAt = now }
 
     override suspend fun claim(worker: WorkerId, queue: QueueName, limit: Int): List<ClaimedJob> = synchronized(this) {
         if (workers[worker]?.isAlive != true) return emptyList()
@@ -170,10 +170,12 @@ public class InMemoryJobStore(
     override suspend fun takeTurn(task: String, every: Duration): Boolean =
         synchronized(this) { (turns[task]?.let { it <= now } ?: true).also { if (it) turns[task] = now + every } }
 
-    override suspend fun rescue(silentFor: Duration, limit: Int): List<Rescued> {
+    override suspend fun rescue(silentFor: Duration?, limit: Int): List<Rescued> {
         val rescued =
             synchronized(this) {
-                workers.filterValues { it.isAlive && it.seenAt + silentFor <= now }.forEach { (id, it) -> end(id, it) }
+                workers
+                    .filterValues { it.isAlive && it.seenAt + (silentFor ?: it.lease) <= now }
+                    .forEach { (id, it) -> end(id, it) }
                 val lost = jobs.values.filter { job -> job.runner?.let { workers[it]?.isAlive } == false }
                 val leases = lost.mapNotNull { it.lease }.distinct().take(limit)
                 inOneTurn { lost.filter { it.lease in leases }.map(::rescue) }

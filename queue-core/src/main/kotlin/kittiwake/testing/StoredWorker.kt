@@ -1,10 +1,11 @@
 package kittiwake.testing
 
 import kittiwake.job.JobId
+import kotlin.time.Duration
 import kotlin.time.Instant
 
 /** A worker as an [InMemoryJobStore] knows it. */
-internal class StoredWorker(var seenAt: Instant) {
+internal class StoredWorker(var seenAt: Instant, val lease: Duration) {
     var isAlive = true
     var isStopRequested = false
 

@@ -50,7 +50,7 @@ internal class Upkeep(
 
     private suspend fun rescue() {
         do {
-            val rescued = store.rescue(lease, RESCUE_BATCH)
+            val rescued = store.rescue(silentFor = null, RESCUE_BATCH)
             rescued.forEach(onRescued)
             if (rescued.isNotEmpty()) log.info("Rescued {} jobs of silent workers", rescued.size)
         } while (rescued.isNotEmpty())

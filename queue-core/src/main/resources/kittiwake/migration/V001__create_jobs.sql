@@ -74,6 +74,7 @@ create table {schema}.worker (
     host               text not null,
     pid                bigint not null,
     queues             text[] not null,
+    lease              interval not null default '0',
     started_at         timestamptz not null default clock_timestamp(),
     seen_at            timestamptz not null default clock_timestamp(),
     stop_requested_at  timestamptz,

@@ -377,6 +377,17 @@ fun jobStoreContract(newStore: suspend () -> JobStore): TestFactory = funSpec {
             store.oneClaimedBy(aWorkerOf(store)).attempt shouldBe 2
             store.find(id)?.failures?.single()?.error.shouldNotBeNull() shouldContain "silent"
         }
+        test("leaves a worker its own lease, whatever that of the rescuer is") {
+            val store = newStore()
+            val (patient, hasty) = listOf(1.hours, ZERO).map { lease ->
+                WorkerId.random().also { store.join(it, "a worker", setOf(images), lease) }
+            }
+            store.insert(List(2) { aJob() })
+            val kept = store.oneClaimedBy(patient)
+            val lost = store.oneClaimedBy(hasty)
+            store.rescue(silentFor = null, limit = 10).single().id shouldBe lost.id
+            store.end(patient, listOf(succeeded(kept))).shouldBeEmpty()
+        }
         test("discards a job that used up its attempts") {
             val store = newStore()
             val id = store.insertOne(aJob(maxAttempts = 2))

@@ -12,6 +12,7 @@ import kittiwake.store.SILENT
 import kittiwake.store.parked
 import java.sql.Connection
 import kotlin.time.Duration
+import kotlin.time.Duration.Companion.minutes
 
 /** Takes back the jobs of silent workers. */
 @OptIn(KittiwakeSpi::class)
@@ -19,10 +20,10 @@ internal class RescueJobs(schema: Schema, private val retention: Retention, priv
     private val rescue = NamedSql(RESCUE_JOBS, schema)
     private val forget = NamedSql(FORGET_WORKERS, schema)
 
-    fun execute(connection: Connection, silentFor: Duration, limit: Int): List<Rescued> {
+    fun execute(connection: Connection, silentFor: Duration?, limit: Int): List<Rescued> {
         val rescued =
             rescue.query(connection, {
-                this["silent_for"] = silentFor.inWholeMicroseconds
+                this["silent_for"] = silentFor?.inWholeMicroseconds
                 this["limit"] = limit
                 this["keep_failed"] = retention.failedMicroseconds
                 this["suspect_after"] = SUSPECT_AFTER
@@ -35,18 +36,18 @@ internal class RescueJobs(schema: Schema, private val retention: Retention, priv
                     it.getInt("attempt"), it.getBoolean("over"),
                 )
             }
-        forget.query(connection, { this["after"] = (silentFor * FORGOTTEN_AFTER_LEASES).inWholeMicroseconds }) {}
+        forget.query(connection, { this["after"] = FORGOTTEN_AFTER.inWholeMicroseconds }) {}
         return rescued
     }
 
     private companion object {
         /** Far longer than any statement of a dead worker can still be under way. */
-        const val FORGOTTEN_AFTER_LEASES = 20
+        val FORGOTTEN_AFTER = 10.minutes
     }
 }
 
-// Takes up to :limit leases of workers that have been silent for so long, re-checked under their locks: the worker is
-// ended first, and a worker that beats in this moment is left alone. After a start of the server everybody gets that
+// Takes up to :limit leases of workers that have been silent for :silent_for, or for their lease, re-checked under
+// their locks: the worker is ended first, and a worker that beats in this moment is left alone. After a start of the server everybody gets that
 // time to speak first.
 //
 // Who is to blame is decided once, when the worker is ended and all its leases are still there: the suspect that it
@@ -75,8 +76,8 @@ with silent as materialized (
         select id
         from {schema}.worker
         where ended_at is null
-          and seen_at <= clock_timestamp() - :silent_for * interval '1 microsecond'
-          and pg_postmaster_start_time() <= clock_timestamp() - :silent_for * interval '1 microsecond'
+          and greatest(seen_at, pg_postmaster_start_time())
+              <= clock_timestamp() - coalesce(:silent_for::bigint * interval '1 microsecond', lease)
         for update skip locked
     ))
     returning id, blame

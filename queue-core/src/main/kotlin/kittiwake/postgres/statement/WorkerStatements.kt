@@ -10,18 +10,20 @@ import kittiwake.store.Pulse
 import java.net.InetAddress
 import java.sql.Connection
 import java.util.UUID
+import kotlin.time.Duration
 
 /** Takes a worker into the list of the living. */
 internal class JoinWorkers(schema: Schema) {
     private val join = NamedSql(JOIN_WORKERS, schema)
 
-    fun execute(connection: Connection, worker: WorkerId, name: String, queues: Set<QueueName>) {
+    fun execute(connection: Connection, worker: WorkerId, name: String, queues: Set<QueueName>, lease: Duration) {
         join.query(connection, {
             this["worker"] = UUID.fromString(worker.value)
             this["name"] = name
             this["host"] = host
             this["pid"] = ProcessHandle.current().pid()
             array("queues", "text", queues.map { it.value })
+            this["lease"] = lease.inWholeMicroseconds
         }) {}
     }
 
@@ -72,8 +74,8 @@ internal class TakeTurn(schema: Schema) {
 // language=PostgreSQL
 private const val JOIN_WORKERS = """
 /* kittiwake: join workers */
-insert into {schema}.worker as present (id, name, host, pid, queues)
-values (:worker, :name, :host, :pid, :queues)
+insert into {schema}.worker as present (id, name, host, pid, queues, lease)
+values (:worker, :name, :host, :pid, :queues, :lease * interval '1 microsecond')
 on conflict (id) do update set seen_at = clock_timestamp() where present.ended_at is null
 returning id
 """
