@@ -14,25 +14,26 @@ import kotlin.time.Duration
 import kotlin.time.Duration.Companion.seconds
 
 @OptIn(KittiwakeSpi::class)
-class UpkeepSpec : FunSpec({
-    test("a worker that may not rescue yet leaves the turn to others") {
-        runTest {
-            val store = CountsTurns(InMemoryJobStore(testTimeSource))
-            var healthySince = testTimeSource.markNow()
-            val upkeep = Upkeep(store, lease = 10.seconds, rescueEvery = 1.seconds, emptySet(), { healthySince }, {})
-            backgroundScope.launch { upkeep.run() }
-            delay(9.seconds)
-            store.rescues shouldBe 0
-            delay(9.seconds)
-            store.rescues shouldBeGreaterThan 0
+class UpkeepSpec :
+    FunSpec({
+        test("a worker that may not rescue yet leaves the turn to others") {
+            runTest {
+                val store = CountsTurns(InMemoryJobStore(testTimeSource))
+                var healthySince = testTimeSource.markNow()
+                val upkeep = Upkeep(store, 10.seconds, rescueEvery = 1.seconds, emptySet(), { healthySince }, {})
+                backgroundScope.launch { upkeep.run() }
+                delay(9.seconds)
+                store.rescues shouldBe 0
+                delay(9.seconds)
+                store.rescues shouldBeGreaterThan 0
 
-            healthySince = testTimeSource.markNow()
-            val before = store.rescues
-            delay(9.seconds)
-            store.rescues shouldBe before
+                healthySince = testTimeSource.markNow()
+                val before = store.rescues
+                delay(9.seconds)
+                store.rescues shouldBe before
+            }
         }
-    }
-})
+    })
 
 @OptIn(KittiwakeSpi::class)
 private class CountsTurns(private val real: JobStore) : JobStore by real {
