@@ -107,6 +107,15 @@ class ArchitectureSpec :
                 .map { it.path }
                 .shouldBeEmpty()
         }
+        test("the engine has no clock, chance or thread of its own: a simulation gives it all three") {
+            val own =
+                Regex("""TimeSource\.Monotonic|Clock\.System|(?<!fun )Random\.|Random\(\)|Dispatchers\.|\.random\(\)""")
+            inFolders("worker", "upkeep", "internal")
+                .filter { own.containsMatchIn(it.text.replace(Regex("import .*"), "")) }
+                .map { it.path }
+                .sorted() shouldBe
+                listOf("internal/BlockingDispatcher.kt", "worker/Worker.kt", "worker/WorkerBuilder.kt")
+        }
         test("nothing is launched in the GlobalScope") {
             sources.filter { "GlobalScope" in it.text }.map { it.path }.shouldBeEmpty()
         }

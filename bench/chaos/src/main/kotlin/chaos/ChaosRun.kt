@@ -40,7 +40,7 @@ class ChaosRun(private val options: Options, private val plan: FaultPlan, privat
         val disk = SmallDisk.attach(server)
         try {
             // What grows, and can be full.
-            disk?.take("${Cast.SCHEMA}.job")
+            disk?.take("${Cast.SCHEMA}.job", "${Cast.SCHEMA}.ready")
             Cast(server, results, options, pace).use { cast -> run(server, cast, audit, disk) }
         } finally {
             server.crash()

@@ -32,14 +32,15 @@ private fun isPassed(options: Options): Boolean {
     LogJournal.install(Journal(results.resolve("controller.journal").toFile()))
     val plan = FaultPlan.of(options.seed, options.length, Cast.WORKERS, Cast.PRODUCERS)
     results.resolve("plan.txt").writeText("$plan")
-    val heading = "Kittiwake under faults: seed ${options.seed}, plan ${plan.hash}, commit $commit, JDK ${Runtime.version()}"
+    val jdk = "${Runtime.version()}"
+    val heading = "Kittiwake under faults: seed ${options.seed}, plan ${plan.hash}, commit $commit, JDK $jdk"
     println(heading)
     val run = ChaosRun(options, plan, results)
     val history = run.run()
     val command = "mvn -q compile -Pchaos -pl bench/chaos -am -Dargs=\"$options\""
     val report =
         Report.of(
-            RunOf(options.seed, commit, run.postgres, "${Runtime.version()}", plan.hash, command),
+            RunOf(options.seed, commit, run.postgres, jdk, plan.hash, command),
             history,
         )
     results.resolve("report.json").writeText(report.json())

@@ -58,6 +58,16 @@ public sealed class JobEvent(
         JobEvent(claim.id, claim.name, claim.queue, claim.attempt)
 
     /**
+     * The worker has ended, and the job's code did not stop within the cancel grace: the worker went on without it.
+     *
+     * Its claim is not given back, because its code may still run: the job runs again when the lease ends, or elsewhere
+     * already if the worker had lost it. Nothing more is told of this attempt, and nothing of it is written any more,
+     * except by a transactional handler that still commits before the lease ends.
+     */
+    public class Abandoned internal constructor(claim: ClaimedJob) :
+        JobEvent(claim.id, claim.name, claim.queue, claim.attempt)
+
+    /**
      * The job's worker was silent and this process took the job back: to its queue, or to the archive when its attempts
      * are used up, or the crashes that it is to blame for.
      */

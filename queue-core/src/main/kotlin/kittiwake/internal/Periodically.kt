@@ -13,8 +13,8 @@ import kotlin.time.Duration.Companion.seconds
  * Repeats [step] until cancelled. A failure is logged once per change of health, waited out ever longer, and tried
  * again.
  */
-internal suspend fun forever(what: String, log: Logger, step: suspend () -> Unit): Nothing {
-    val health = Health(what, log)
+internal suspend fun forever(what: String, log: Logger, random: Random, step: suspend () -> Unit): Nothing {
+    val health = Health(what, log, random)
     while (true) {
         try {
             step()
@@ -29,21 +29,26 @@ internal suspend fun forever(what: String, log: Logger, step: suspend () -> Unit
 /**
  * Does [step] about every [interval]: a tenth earlier or later, so that processes started together do not stay in step.
  */
-internal suspend fun periodically(what: String, interval: Duration, log: Logger, step: suspend () -> Unit): Nothing =
-    forever(what, log) {
-        step()
-        delay(jittered(interval))
-    }
+internal suspend fun periodically(
+    what: String,
+    interval: Duration,
+    log: Logger,
+    random: Random,
+    step: suspend () -> Unit,
+): Nothing = forever(what, log, random) {
+    step()
+    delay(random.jittered(interval))
+}
 
-internal fun jittered(duration: Duration): Duration = duration * (0.9 + 0.2 * Random.nextDouble())
+internal fun Random.jittered(duration: Duration): Duration = duration * (0.9 + 0.2 * nextDouble())
 
 /** Counts failures in a row: says so once, and how long to wait before the next try. */
-internal class Health(private val what: String, private val log: Logger) {
+internal class Health(private val what: String, private val log: Logger, private val random: Random) {
     private var failures = 0
 
     fun failed(cause: Exception): Duration {
         if (failures++ == 0) log.warn("{} fails and goes on: {}", what, cause.toString(), cause)
-        return jittered((FIRST_WAIT * (1 shl (failures - 1).coerceAtMost(10))).coerceAtMost(LONGEST_WAIT))
+        return random.jittered((FIRST_WAIT * (1 shl (failures - 1).coerceAtMost(10))).coerceAtMost(LONGEST_WAIT))
     }
 
     fun recovered() {

@@ -17,6 +17,7 @@ public class JobNotice internal constructor(private val event: JobEvent) {
         is JobEvent.Released -> Kind.RELEASED
         is JobEvent.Cancelled -> Kind.CANCELLED
         is JobEvent.LeaseLost -> Kind.LEASE_LOST
+        is JobEvent.Abandoned -> Kind.ABANDONED
         is JobEvent.Rescued -> Kind.RESCUED
     }
 
@@ -80,6 +81,9 @@ public class JobNotice internal constructor(private val event: JobEvent) {
 
         /** The worker had lost the job when the attempt ended; nothing of the ending was written. */
         LEASE_LOST,
+
+        /** The worker has ended without the job, whose code did not stop; it runs again when the lease ends. */
+        ABANDONED,
 
         /** The job's worker was silent and this process took the job back. */
         RESCUED,

@@ -1,6 +1,7 @@
 package kittiwake.job
 
 import kittiwake.internal.unstorable
+import kotlin.random.Random
 import kotlin.uuid.ExperimentalUuidApi
 import kotlin.uuid.Uuid
 
@@ -61,6 +62,9 @@ public value class WorkerId(public val value: String) {
     public companion object {
         /** An id that no worker has had. */
         public fun random(): WorkerId = WorkerId(Uuid.random().toString())
+
+        internal fun random(random: Random): WorkerId =
+            WorkerId(Uuid.fromLongs(random.nextLong(), random.nextLong()).toString())
     }
 }
 

@@ -2,11 +2,11 @@ package kittiwake.postgres
 
 import com.zaxxer.hikari.HikariDataSource
 import org.postgresql.ds.PGSimpleDataSource
-import org.postgresql.ds.common.BaseDataSource
 import java.sql.Connection
 import java.util.concurrent.Executor
 import javax.sql.DataSource
 import kotlin.time.Duration
+import kotlin.time.Duration.Companion.seconds
 
 /**
  * Where the engine's own connections come from: the server that the user's [DataSource] talks to, but not out of the
@@ -14,7 +14,7 @@ import kotlin.time.Duration
  * connections for good.
  */
 internal class ConnectionSource(users: DataSource) {
-    val dataSource: DataSource = behindThePool(users)
+    val dataSource: DataSource = behindThePool(users).let { plain(it)?.let(::impatient) ?: it }
 
     /** How many connections the user's pool has for handlers, where that can be known. */
     val connectionsForHandlers: Int? =
@@ -25,7 +25,7 @@ internal class ConnectionSource(users: DataSource) {
         }
 
     /** As [dataSource], with sockets that make notifications prompt where that can be: with the driver's own. */
-    private val prompt: DataSource = (dataSource as? BaseDataSource)?.let(::promptly) ?: dataSource
+    private val prompt: DataSource = plain(dataSource)?.let(::promptly) ?: dataSource
 
     /** A connection of the engine's own, with its settings, and with an end to every wait for the network. */
     fun open(name: String, networkTimeout: Duration): Connection = dataSource.connection.prepared(name, networkTimeout)
@@ -64,13 +64,23 @@ internal class ConnectionSource(users: DataSource) {
 
         private val DIRECTLY = Executor { it.run() }
 
-        private fun promptly(driver: BaseDataSource): DataSource? {
-            if (driver.socketFactory != null) return null
-            return PGSimpleDataSource().also {
-                it.initializeFrom(driver)
-                it.socketFactory = PromptSocketFactory::class.java.name
-            }
+        /** Longer than any login takes: a server that lets us connect and then says nothing is away. */
+        private val LOGIN_TIMEOUT = 5.seconds
+
+        /** The driver's own, which may be copied. A subclass may open connections in a way of its own. */
+        private fun plain(source: DataSource): PGSimpleDataSource? =
+            (source as? PGSimpleDataSource)?.takeIf { it.javaClass == PGSimpleDataSource::class.java }
+
+        private fun impatient(driver: PGSimpleDataSource): DataSource = copy(driver).also {
+            if (it.socketTimeout == 0) it.socketTimeout = LOGIN_TIMEOUT.inWholeSeconds.toInt()
         }
+
+        private fun promptly(driver: PGSimpleDataSource): DataSource? {
+            if (driver.socketFactory != null) return null
+            return copy(driver).also { it.socketFactory = PromptSocketFactory::class.java.name }
+        }
+
+        private fun copy(driver: PGSimpleDataSource) = PGSimpleDataSource().also { it.initializeFrom(driver) }
 
         private fun behindThePool(users: DataSource): DataSource {
             if (!users.isWrapperFor(HikariDataSource::class.java)) return users

@@ -17,6 +17,7 @@ import java.sql.Connection
 import java.sql.SQLException
 import java.util.concurrent.Executor
 import java.util.concurrent.atomic.AtomicReference
+import kotlin.random.Random
 import kotlin.time.Duration.Companion.seconds
 
 /**
@@ -46,7 +47,7 @@ internal class PostgresWakeups(
         locals.add(ring)
         try {
             coroutineScope {
-                launch(blocking) { forever("Listening for wake-ups", log) { read(ring, reading) } }
+                launch(blocking) { forever("Listening for wake-ups", log, Random) { read(ring, reading) } }
                 try {
                     awaitCancellation()
                 } finally {

@@ -54,7 +54,7 @@ public class InMemoryJobStore(
     private val now: Instant get() = EPOCH + started.elapsedNow()
 
     override suspend fun insert(jobs: List<NewJob>): List<Inserted> {
-        val inserted = synchronized(this) { jobs.map(::insert) }
+        val inserted = inOneTurn { jobs.map(::insert) }
         jobs.mapTo(mutableSetOf()) { it.queue }.forEach(::ring)
         return inserted
     }
@@ -69,7 +69,7 @@ public class InMemoryJobStore(
     }
 
     override suspend fun join(worker: WorkerId, name: String, queues: Set<QueueName>): Unit =
-        synchronized(this) { workers[worker] = StoredWorker(now) }
+        synchronized(this) { workers.getOrPut(worker) { StoredWorker(now) }.seenAt = now }
 
     override suspend fun claim(worker: WorkerId, queue: QueueName, limit: Int): List<ClaimedJob> = synchronized(this) {
         if (workers[worker]?.isAlive != true) return emptyList()
@@ -94,7 +94,7 @@ public class InMemoryJobStore(
                 .sortedBy { it.dueAt }
                 .partition { it.dueAt <= now }
         val nextDueIn = later.firstOrNull()?.let { it.dueAt - now }
-        val moved = due.take(limit).onEach { it.waits(null, it.attempts) }
+        val moved = inOneTurn { due.take(limit).onEach { it.waits(null, it.attempts) } }
         Promotion(moved.size, nextDueIn)
     }
 
@@ -114,6 +114,9 @@ public class InMemoryJobStore(
         }
 
     override suspend fun putBack(worker: WorkerId, jobs: List<Completion.Return>): Set<JobId> =
+        inOneTurn { returned(worker, jobs) }.also { jobs.mapTo(mutableSetOf()) { it.claim.queue }.forEach(::ring) }
+
+    private fun returned(worker: WorkerId, jobs: List<Completion.Return>): Set<JobId> =
         fenced(worker, jobs) { completion ->
             when (completion) {
                 is Completion.Failed -> {
@@ -123,7 +126,7 @@ public class InMemoryJobStore(
                 is Completion.Snoozed -> waits(now + completion.delay, attempts - 1)
                 is Completion.Released -> waits(null, attempts - 1)
             }
-        }.also { jobs.mapTo(mutableSetOf()) { it.claim.queue }.forEach(::ring) }
+        }
 
     private fun <C : Completion> fenced(
         worker: WorkerId,
@@ -135,13 +138,15 @@ public class InMemoryJobStore(
             val job = jobs[completion.claim.id]
             if (job != null && job.isHeldBy(completion.claim) && completion.claim.worker == worker) {
                 job.write(completion)
-                job.writtenUnder = completion.claim.lease
-            } else if (job?.writtenUnder != completion.claim.lease) {
+                if (completion.leavesTrace) job.writers[completion.claim.attempt] = worker
+            } else if (job?.writers?.get(completion.claim.attempt) != worker) {
                 notOurs += completion.claim.id
             }
         }
         notOurs
     }
+
+    private val Completion.leavesTrace: Boolean get() = this is Completion.End || this is Completion.Failed
 
     override suspend fun beat(worker: WorkerId, running: Set<JobId>): Pulse = synchronized(this) {
         val stored = workers[worker]?.takeIf { it.isAlive }
@@ -153,7 +158,7 @@ public class InMemoryJobStore(
 
     override suspend fun leave(worker: WorkerId): Unit = synchronized(this) {
         workers[worker]?.isAlive = false
-        jobs.values.filter { it.isRunningAt(worker) }.forEach { it.waits(null, it.attempts - 1) }
+        inOneTurn { jobs.values.filter { it.isRunningAt(worker) }.forEach { it.waits(null, it.attempts - 1) } }
     }
 
     override suspend fun takeTurn(task: String, every: Duration): Boolean =
@@ -165,7 +170,7 @@ public class InMemoryJobStore(
                 workers.filterValues { it.isAlive && it.seenAt + silentFor <= now }.forEach { (id, it) -> end(id, it) }
                 val lost = jobs.values.filter { job -> job.runner?.let { workers[it]?.isAlive } == false }
                 val leases = lost.mapNotNull { it.lease }.distinct().take(limit)
-                lost.filter { it.lease in leases }.map(::rescue)
+                inOneTurn { lost.filter { it.lease in leases }.map(::rescue) }
             }
         rescued.mapTo(mutableSetOf()) { it.queue }.forEach(::ring)
         return rescued
@@ -224,8 +229,14 @@ public class InMemoryJobStore(
         override suspend fun busy(queue: QueueName) = Unit
     }
 
+    /** What becomes ready by one verb waits in the order of its enqueue, behind what was ready before. */
+    private fun <T> inOneTurn(verb: () -> T): T = synchronized(this) {
+        lastTurn++
+        verb()
+    }
+
     private fun StoredJob.waits(until: Instant?, attempts: Int) {
-        putBack(until?.takeIf { it > now }, attempts, ++lastTurn)
+        putBack(until?.takeIf { it > now }, attempts, lastTurn)
     }
 
     private fun ring(queue: QueueName) {
@@ -240,5 +251,6 @@ public class InMemoryJobStore(
             compareByDescending<StoredJob> { it.new.priority }
                 .thenBy(nullsLast()) { it.new.expectedAt }
                 .thenBy { it.turn }
+                .thenBy { it.id.value }
     }
 }

@@ -24,8 +24,8 @@ internal class StoredJob(val id: JobId, val new: NewJob, val enqueuedAt: Instant
     var lease: Long? = null
         private set
 
-    /** The claim under which its last completion was written. */
-    var writtenUnder: Long? = null
+    /** Who wrote how an attempt ended, as long as a trace of that is kept: of an ended job, the last one. */
+    val writers = mutableMapOf<Int, WorkerId>()
 
     /** Its place in the order of those that became ready. */
     var turn = 0L
@@ -72,6 +72,7 @@ internal class StoredJob(val id: JobId, val new: NewJob, val enqueuedAt: Instant
 
     fun end(ending: Ending, at: Instant) {
         lease = null
+        writers.clear()
         state = JobState.Ended(ending, at)
     }
 

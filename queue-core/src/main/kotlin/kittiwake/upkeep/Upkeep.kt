@@ -8,6 +8,7 @@ import kittiwake.store.Rescued
 import kotlinx.coroutines.coroutineScope
 import kotlinx.coroutines.launch
 import org.slf4j.LoggerFactory
+import kotlin.random.Random
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.hours
 import kotlin.time.TimeMark
@@ -24,17 +25,18 @@ internal class Upkeep(
     private val lease: Duration,
     private val rescueEvery: Duration,
     private val retentions: Set<Retention>,
+    private val random: Random,
     private val healthySince: () -> TimeMark,
     private val onRescued: (Rescued) -> Unit,
 ) {
     suspend fun run(): Unit = coroutineScope {
         launch {
-            periodically("Rescuing jobs", rescueEvery, log) {
+            periodically("Rescuing jobs", rescueEvery, log, random) {
                 if (mayRescue() && store.takeTurn("rescue", rescueEvery * 0.8)) rescue()
             }
         }
         launch {
-            periodically("Pruning the archive", PRUNE_EVERY, log) {
+            periodically("Pruning the archive", PRUNE_EVERY, log, random) {
                 if (store.takeTurn("prune", PRUNE_EVERY * 0.8)) prune()
             }
         }

@@ -2,19 +2,19 @@ package kittiwake.worker
 
 import kittiwake.internal.CurrentJob
 import kotlinx.coroutines.CancellationException
-import kotlinx.coroutines.CoroutineDispatcher
 import kotlinx.coroutines.CoroutineExceptionHandler
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.SupervisorJob
 import kotlinx.coroutines.launch
 import org.slf4j.LoggerFactory
 import java.util.concurrent.CompletableFuture
+import kotlin.coroutines.CoroutineContext
 
 /** A worker at work in the background. Close it to drain it. */
-public class RunningWorker internal constructor(worker: Worker, dispatcher: CoroutineDispatcher) : AutoCloseable {
-    private val scope = CoroutineScope(dispatcher + SupervisorJob() + CoroutineExceptionHandler { _, _ -> })
+public class RunningWorker internal constructor(engine: CoroutineContext, worker: suspend () -> Unit) : AutoCloseable {
+    private val scope = CoroutineScope(engine + SupervisorJob() + CoroutineExceptionHandler { _, _ -> })
     private val stopped = CompletableFuture<Void>()
-    private val run = scope.launch { worker.run() }
+    private val run = scope.launch { worker() }
 
     @Volatile
     private var failure: Throwable? = null

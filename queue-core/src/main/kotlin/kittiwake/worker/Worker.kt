@@ -9,7 +9,11 @@ import kittiwake.worker.internal.WorkerLife
 import kittiwake.worker.internal.WorkerLife.End.LOST
 import kotlinx.coroutines.CoroutineDispatcher
 import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.currentCoroutineContext
+import kotlinx.coroutines.withContext
 import org.slf4j.LoggerFactory
+import kotlin.coroutines.CoroutineContext
+import kotlin.random.Random
 import kotlin.time.TimeSource
 
 /** Works the jobs of some queues. Made by `kittiwake.worker { }`; it does nothing until it is run. */
@@ -22,6 +26,7 @@ public class Worker internal constructor(
     private val observers: List<JobObserver>,
     private val retentions: Set<Retention>,
     private val time: TimeSource.WithComparableMarks,
+    private val random: Random,
 ) {
     /**
      * Works jobs until the calling coroutine is cancelled, or somebody stops this worker from elsewhere.
@@ -29,7 +34,7 @@ public class Worker internal constructor(
      * Handlers run on the caller's dispatcher. On cancellation it claims nothing more, gives running handlers
      * [WorkerConfig.shutdownGrace] to finish, cancels and releases the rest (a released job keeps its attempt), and
      * returns only when every result is written. Jobs whose code does not stop within [WorkerConfig.cancelGrace] are
-     * named in the log and run again when the lease ends.
+     * named in the log and told as [kittiwake.event.JobEvent.Abandoned], and run again when the lease ends.
      *
      * Database failures do not end it: its loops log, back off and go on. When it was silent for so long that its jobs
      * were given to others, it cancels what still runs and starts anew. It throws only for a schema that it does not
@@ -39,9 +44,17 @@ public class Worker internal constructor(
      * Waiting for the grace takes as long as the slowest handler. In tests set it to zero.
      */
     public suspend fun run() {
+        val handlersRunOn = currentCoroutineContext()
+        withContext(store.engine) { run(handlersRunOn) }
+    }
+
+    /**
+     * The same, with handlers on a dispatcher of their own: they may block all its threads, and it still stops in time.
+     */
+    internal suspend fun run(handlersRunOn: CoroutineContext) {
         log.info("Starting {} for jobs {}", config, handlers.keys.sorted())
         try {
-            while (WorkerLife(config, store, handlers, Telling(observers), retentions, time).live() == LOST) {
+            while (life(handlersRunOn).live() == LOST) {
                 log.warn("Worker \"{}\" was silent for too long and lost its jobs; it starts anew", config.name)
             }
         } finally {
@@ -49,9 +62,12 @@ public class Worker internal constructor(
         }
     }
 
+    private fun life(handlersRunOn: CoroutineContext) =
+        WorkerLife(config, store, handlers, Telling(observers), retentions, time, random, handlersRunOn)
+
     /** Runs it in the background, for programs without a coroutine scope of their own. Handlers run on [dispatcher]. */
     public fun start(dispatcher: CoroutineDispatcher = Dispatchers.Default): RunningWorker =
-        RunningWorker(this, dispatcher)
+        RunningWorker(store.engine) { run(dispatcher) }
 
     /**
      * Runs it as what this process is for: blocks until the process is told to end (SIGTERM, SIGINT) or the worker is

@@ -17,6 +17,9 @@ import kittiwake.job.QueueName
 import kittiwake.job.Retention
 import kittiwake.job.storedText
 import kittiwake.store.JobStore
+import java.security.SecureRandom
+import kotlin.random.Random
+import kotlin.random.asKotlinRandom
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.seconds
 import kotlin.time.TimeSource
@@ -67,6 +70,10 @@ public class WorkerBuilder internal constructor(
     /** The clock that attempts are measured with. Default: the system's; a test passes its scheduler's. */
     @KittiwakeSpi
     public var timeSource: TimeSource.WithComparableMarks = TimeSource.Monotonic
+
+    /** Where its ids and the spread of its waits come from. Default: the system's; a simulation passes a seeded one. */
+    @KittiwakeSpi
+    public var random: Random = SecureRandom().asKotlinRandom()
 
     private val queues = mutableListOf<Pair<String, QueueBuilder>>()
     private val bound = mutableListOf<BoundJob<*, *>>()
@@ -143,7 +150,7 @@ public class WorkerBuilder internal constructor(
             WorkerConfig(name, configs, lease, heartbeatEvery, pollEvery, rescueEvery, shutdownGrace, cancelGrace)
         val retentions = bound.mapNotNullTo(mutableSetOf(retention)) { it.type.retention }
         val handlers = bound.associateBy { it.type.name.value }
-        return Worker(config, store, handlers, observers.toList(), retentions, timeSource)
+        return Worker(config, store, handlers, observers.toList(), retentions, timeSource, random)
     }
 
     private fun Problems.checkJobs(served: List<String>) {

@@ -27,7 +27,7 @@ class PoisonSpec :
             var halted = 0
             val ended = async { ids.forEach { awaitEnd(it, 2.minutes).shouldNotBeNull() } }
             while (ended.isActive) {
-                WorkerProcess(TestDatabase.url, schema, concurrency = concurrency).use { worker ->
+                WorkerProcess(TestDatabase.url, schema, ProcessSettings(concurrency)).use { worker ->
                     while (worker.isAlive && ended.isActive) delay(20.milliseconds)
                     if (!worker.isAlive) halted++
                 }

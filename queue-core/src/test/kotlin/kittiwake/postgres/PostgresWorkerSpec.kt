@@ -6,7 +6,6 @@ import io.kotest.matchers.collections.shouldBeEmpty
 import io.kotest.matchers.nulls.shouldBeNull
 import io.kotest.matchers.nulls.shouldNotBeNull
 import io.kotest.matchers.shouldBe
-import io.kotest.matchers.string.shouldContain
 import io.kotest.matchers.types.shouldBeInstanceOf
 import kittiwake.KittiwakeSpi
 import kittiwake.event.JobEvent
@@ -17,9 +16,7 @@ import kittiwake.job.JobState
 import kittiwake.job.QueueName
 import kittiwake.job.Retention
 import kittiwake.job.WorkerId
-import kittiwake.job.fixed
 import kittiwake.job.job
-import kittiwake.job.limit
 import kittiwake.postgres.statement.GiveBack
 import kittiwake.testing.RecordedEvents
 import kittiwake.testing.TestDatabase
@@ -145,21 +142,6 @@ class PostgresWorkerSpec :
             }
             events.all.value.filterIsInstance<JobEvent.LeaseLost>().shouldBeEmpty()
             threads.close()
-        }
-
-        test("an error whose text cannot be stored is recorded all the same") {
-            val kittiwake = autoClose(TestDatabase.kittiwake())
-            val type = job<W>("w") { retry = fixed(ZERO).limit(1) }
-            kittiwake.working(RecordedEvents(), {
-                queue("w")
-                handle(type) { args ->
-                    val long = "x".repeat(args.text.length)
-                    throw IllegalStateException("bad \u0000 and \uD800 and $long")
-                }
-            }) {
-                val job = kittiwake.awaitEnd(kittiwake.submit(type, W("y".repeat(200_000))).id).shouldNotBeNull()
-                job.failures.single().error shouldContain "bad \uFFFD and \uFFFD and xxx"
-            }
         }
 
         test("a job enqueued in a handler knows its parent") {

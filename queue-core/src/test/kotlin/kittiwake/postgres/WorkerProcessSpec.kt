@@ -68,7 +68,7 @@ class WorkerProcessSpec :
 
         test("SIGTERM gives back at once what outlasts the grace, at no cost of an attempt") {
             val kittiwake = autoClose(TestDatabase.kittiwake())
-            WorkerProcess(TestDatabase.url, kittiwake.schema, grace = ZERO).use { worker ->
+            WorkerProcess(TestDatabase.url, kittiwake.schema, ProcessSettings(grace = ZERO)).use { worker ->
                 val id = kittiwake.enqueue(Script.HANG)
                 kittiwake.awaitRunning(id)
                 worker.terminate() shouldBe SIGTERM_EXIT
@@ -88,8 +88,6 @@ class WorkerProcessSpec :
             kittiwake.stop(WorkerId.random()) shouldBe false
         }
     })
-
-private const val SIGTERM_EXIT = 143
 
 private suspend fun Kittiwake.limited(script: Script, attempts: Int): JobId {
     val type = job<ScriptArgs>("scripted") { maxAttempts = attempts }

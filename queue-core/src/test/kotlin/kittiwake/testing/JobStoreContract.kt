@@ -284,6 +284,15 @@ fun jobStoreContract(newStore: suspend () -> JobStore): TestFactory = funSpec {
             store.putBack(ana, listOf(released(store.oneClaimedBy(ana))))
             store.oneClaimedBy(ben).attempt shouldBe 1
         }
+        test("of several at once keeps the order of their enqueue, behind what waits already") {
+            val store = newStore()
+            val ana = aWorkerOf(store)
+            val ids = store.insert(List(3) { aJob() }).map { it.id }
+            val claims = store.claim(ana, images, 3)
+            val waiting = store.insertOne()
+            store.putBack(ana, claims.reversed().map(::released))
+            store.claim(ana, images, 4).map { it.id } shouldContainExactly listOf(waiting) + ids
+        }
         test("repeated after a lost answer counts the failure once, and says that it is written") {
             val store = newStore()
             val ana = aWorkerOf(store)
@@ -332,6 +341,13 @@ fun jobStoreContract(newStore: suspend () -> JobStore): TestFactory = funSpec {
             store.beat(ana, emptySet()).alive shouldBe true
             store.rescue(silentFor = 1.hours, limit = 10).shouldBeEmpty()
             store.rescue(silentFor = ZERO, limit = 10) shouldHaveSize 1
+            store.beat(ana, emptySet()).alive shouldBe false
+        }
+        test("of a worker that joins again after it left finds it dead still") {
+            val store = newStore()
+            val ana = aWorkerOf(store)
+            store.leave(ana)
+            store.join(ana, "a worker", setOf(images))
             store.beat(ana, emptySet()).alive shouldBe false
         }
         test("of a worker that never joined finds it dead") {
@@ -416,6 +432,16 @@ fun jobStoreContract(newStore: suspend () -> JobStore): TestFactory = funSpec {
             store.putBack(ana, listOf(failed(claim))) shouldBe setOf(id)
             store.rescue(ZERO, 10).shouldBeEmpty()
             store.endingOf(id) shouldBe Ending.CANCELLED
+        }
+        test("counts the attempts that have begun") {
+            val store = newStore()
+            val ana = aWorkerOf(store)
+            val (running, retried) = store.insert(List(2) { aJob() }).map { it.id }
+            val claims = store.claim(ana, images, 2)
+            store.putBack(ana, listOf(failed(claims[1], delay = 1.hours)))
+            listOf(running, retried).forEach { store.cancel(it) }
+            store.find(running)?.attempts shouldBe 1
+            store.find(retried)?.attempts shouldBe 1
         }
         test("of an ended job says how it ended") {
             val store = newStore()

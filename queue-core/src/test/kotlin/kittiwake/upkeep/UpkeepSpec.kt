@@ -10,6 +10,7 @@ import kotlinx.coroutines.delay
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.test.runTest
 import kotlinx.coroutines.test.testTimeSource
+import kotlin.random.Random
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.seconds
 
@@ -20,7 +21,8 @@ class UpkeepSpec :
             runTest {
                 val store = CountsTurns(InMemoryJobStore(testTimeSource))
                 var healthySince = testTimeSource.markNow()
-                val upkeep = Upkeep(store, 10.seconds, rescueEvery = 1.seconds, emptySet(), { healthySince }, {})
+                val upkeep =
+                    Upkeep(store, 10.seconds, rescueEvery = 1.seconds, emptySet(), Random(1), { healthySince }, {})
                 backgroundScope.launch { upkeep.run() }
                 delay(9.seconds)
                 store.rescues shouldBe 0

@@ -204,10 +204,12 @@ class HandleInTransactionSpec :
                             place("before")
                             contextOf<JdbcTransaction>().commit()
                             place("after")
+                            pack.enqueue(PackArgs("after"))
                         }
                     working(configure = { works(send) }) {
                         it.saysThatTheTransactionWasReplaced(ended(send, "tea"))
                         orders() shouldBe listOf("before")
+                        jobs().shouldBeEmpty()
                     }
                 }
             }
@@ -236,10 +238,33 @@ class HandleInTransactionSpec :
                             place("before")
                             shouldThrow<SQLException> { transaction(db) { fail() } }
                             place("after")
+                            pack.enqueue(PackArgs("after"))
                         }
                     working(configure = { works(send) }) {
                         it.saysThatTheTransactionWasReplaced(ended(send, "tea"))
                         orders().shouldBeEmpty()
+                        jobs().shouldBeEmpty()
+                    }
+                }
+            }
+
+            test("by rollback(), then by a nested error: the third attempt, which does not, does the work once") {
+                inShop {
+                    val send =
+                        send({ retry = fixed(1.milliseconds).limit(4) }) {
+                            place("attempt $attempt")
+                            when (attempt) {
+                                1 -> contextOf<JdbcTransaction>().rollback()
+                                2 -> shouldThrow<SQLException> { transaction(db) { fail() } }
+                            }
+                            pack.enqueue(PackArgs("attempt $attempt"))
+                        }
+                    working(configure = { works(send) }) {
+                        val ended = ended(send, "tea")
+                        ended.ending shouldBe Ending.COMPLETED
+                        ended.attempts shouldBe 3
+                        orders() shouldBe listOf("attempt 3")
+                        jobs() shouldBe listOf("attempt 3")
                     }
                 }
             }

@@ -79,10 +79,12 @@ class Audit(private val dataSource: DataSource, private val schema: String) {
     }
 
     /** Unfinished jobs of which somebody should still hear. */
-    fun unfinished(without: Set<String>): Long =
-        query("select count(*) from $schema.job where name <> all(string_to_array('${without.joinToString()}', ', '))") {
-            it.getLong(1)
-        }.single()
+    fun unfinished(without: Set<String>): Long = dataSource.connection.use { connection ->
+        connection.prepareStatement("select count(*) from $schema.job where name <> all(?)").use { statement ->
+            statement.setArray(1, connection.createArrayOf("text", without.toTypedArray()))
+            statement.executeQuery().use { it.next().run { it.getLong(1) } }
+        }
+    }
 
     fun rest(listenersExpected: Int): Rest = Rest(
         ready = ids("select job_id from $schema.ready join $schema.job on job.id = job_id"),
@@ -103,7 +105,8 @@ class Audit(private val dataSource: DataSource, private val schema: String) {
 
     private fun ids(sql: String): List<Long> = query(sql) { it.getLong(1) }
 
-    private fun <T> query(sql: String, row: (ResultSet) -> T): List<T> = dataSource.connection.use { it.query(sql, row) }
+    private fun <T> query(sql: String, row: (ResultSet) -> T): List<T> =
+        dataSource.connection.use { it.query(sql, row) }
 
     private fun <T> Connection.query(sql: String, row: (ResultSet) -> T): List<T> = createStatement().use { statement ->
         statement.executeQuery(sql).use { rows -> buildList { while (rows.next()) add(row(rows)) } }
@@ -130,6 +133,7 @@ class Audit(private val dataSource: DataSource, private val schema: String) {
                    on off.job_id = c.job_id and off.kind = 'CANCELLED' and c.kind = 'CLAIMED' and off.seq < c.seq
             order by c.seq
         """
+
         // Who polls and beats is busy for milliseconds; who stays so is in the middle of something.
         private const val BUSY = """
             select count(*)

@@ -49,7 +49,7 @@ class Fenced : Check {
             return entries.filterIsInstance<Told>().mapNotNull { told ->
                 val own = leases[told.job to told.attempt].orEmpty()
                 // Who rescues, or had claimed ahead and never begun, speaks of an attempt that its journal does not know.
-                val isAny = own.isEmpty() || told.event == "Rescued"
+                val isAny = own.isEmpty() || told.event in ofAttemptsNotBegun
                 val meant =
                     claims[told.job].orEmpty().filter { it.attempt == told.attempt && (isAny || it.lease in own) }
                 fault(process, told, meant)?.let { it to told.job }
@@ -87,6 +87,8 @@ class Fenced : Check {
     }
 
     private companion object {
+        /** Who gives back what it had claimed ahead may begin the same attempt later, under another claim. */
+        val ofAttemptsNotBegun = setOf("Rescued", "Released", "LeaseLost")
         val written =
             mapOf(
                 "Completed" to setOf(Kind.COMPLETED),

@@ -26,7 +26,9 @@ class NotVacuous : Check {
             inconclusive =
                 (idle - limits.keys).map { kind ->
                     val notes = faults[kind].orEmpty().mapNotNull { it.note }.distinct()
-                    "${kind.id}, \"${kind.says}\", never struck${notes.joinToString().let { if (it.isEmpty()) it else " ($it)" }}"
+                    "${kind.id}, \"${kind.says}\", never struck${notes.joinToString().let {
+                        if (it.isEmpty()) it else " ($it)"
+                    }}"
                 } +
                     seen.filterValues { it == 0 }.keys.map { "not seen: $it" },
             figures = seen.mapValues { "${it.value}" },

@@ -18,10 +18,13 @@ class SmallDisk private constructor(private val mount: Path, private val server:
     private val ballast = mount.resolve("ballast")
     private val end = Thread { unmount() }.also(Runtime.getRuntime()::addShutdownHook)
 
-    /** Moves the tables of [schema] that grow here: every job passes through each of them. Before a worker starts. */
-    fun take(schema: String) {
-        server.askAll(GROWING.replace(":schema", "'$schema'")).forEach { table ->
-            server.execute("alter table $table set tablespace $TABLESPACE")
+    /** Moves tables and their indexes here, before a worker starts. What only grows will fill the disk for good. */
+    fun take(vararg tables: String) {
+        tables.forEach { table ->
+            val indexes = server.askAll(INDEXES.replace(":table", "'$table'"))
+            (listOf("table $table") + indexes.map { "index $it" }).forEach { what ->
+                server.execute("alter $what set tablespace $TABLESPACE")
+            }
         }
     }
 
@@ -60,14 +63,7 @@ class SmallDisk private constructor(private val mount: Path, private val server:
     companion object {
         private const val TABLESPACE = "small_disk"
         private const val CHUNK = 1_048_576
-        private const val GROWING =
-            """
-            select c.oid::regclass::text
-            from pg_class c
-            where c.relnamespace = :schema::regnamespace
-              and c.relkind = 'r'
-              and (c.relispartition or c.relname in ('job', 'ready'))
-            """
+        private const val INDEXES = "select indexrelid::regclass::text from pg_index where indrelid = :table::regclass"
 
         /** Null where this machine lets nobody mount a file system. */
         fun attach(server: CrashableServer, megabytes: Int = 256): SmallDisk? {

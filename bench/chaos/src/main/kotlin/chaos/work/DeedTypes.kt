@@ -13,7 +13,10 @@ object DeedTypes {
 
     /** Two queues, so that what makes trouble shares workers, but not places, with what does not. */
     private val troublesome =
-        setOf(Deed.FAILING, Deed.SLOW, Deed.LATE, Deed.SNOOZING, Deed.STUBBORN, Deed.POISON, Deed.UNREADABLE, Deed.UNKNOWN)
+        setOf(
+            Deed.FAILING, Deed.SLOW, Deed.LATE, Deed.SNOOZING, Deed.STUBBORN, Deed.POISON, Deed.UNREADABLE,
+            Deed.UNKNOWN,
+        )
 
     private val types: Map<Deed, JobType<DeedArgs, Unit>> =
         Deed.entries.associateWith { deed ->

@@ -21,7 +21,7 @@ class BusySite(results: Path) : AutoCloseable {
         server.execute("grant create on database postgres to $NAME")
         val source = PGSimpleDataSource().also { it.setURL(server.url(user = NAME)) }
         Kittiwake.connect(source) { schema = NAME }.use { it.migrate() }
-        disk?.take(NAME)
+        disk?.take("$NAME.job", "$NAME.ready")
         seats = listOf("worker-1", "worker-2", "producer-1").map { seat(it, results) }
         site =
             Site(server, NAME, NAME, seats.filter { "worker" in it.name }, seats.filter { "producer" in it.name }, disk)

@@ -13,6 +13,7 @@ import io.kotest.matchers.collections.shouldContainExactlyInAnyOrder
 import io.kotest.matchers.ints.shouldBeGreaterThan
 import io.kotest.matchers.shouldBe
 import io.kotest.matchers.shouldNotBe
+import io.kotest.matchers.string.shouldNotStartWith
 import kotlinx.coroutines.launch
 import kotlin.time.Duration.Companion.seconds
 
@@ -47,6 +48,7 @@ class InjectorSpec :
             injected.map { it.fault } shouldBe plan.faults
             told shouldContainExactlyInAnyOrder plan.faults
             injected.forAll { (it.strikes > 0) shouldBe true }
+            injected.single { it.fault.kind == FaultKind.NO_NOTIFICATIONS }.note shouldNotStartWith "0 notifications"
             injected.forAll { (it.until - it.from >= it.fault.lasts) shouldBe true }
             shouldBeWell()
         }

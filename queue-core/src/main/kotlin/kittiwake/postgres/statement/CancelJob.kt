@@ -22,7 +22,7 @@ internal class CancelJob(schema: Schema, private val retention: Retention) {
 
 // The job's row is the job: without it a claim drops the ticket, a completion is refused, a rescue passes it by. It is
 // always kept for a day at least, for a worker that runs it asks the archive why it is gone. Indexes: job_pkey,
-// attempt_pkey, scheduled_pkey.
+// attempt_pkey, scheduled_pkey. Leases are few: one row a batch.
 // language=PostgreSQL
 private const val CANCEL_JOB = """
 /* kittiwake: cancel job */
@@ -31,9 +31,15 @@ with gone as materialized (
     where id = :id
     returning *
 ),
+held as materialized (
+    select attempts[array_position(job_ids, :id)] as attempt
+    from {schema}.lease
+    where :id = any(job_ids)
+),
 unscheduled as (
     delete from {schema}.scheduled
     where job_id = :id
+    returning attempt
 ),
 past as materialized (
     delete from {schema}.attempt
@@ -44,7 +50,8 @@ archived as (
     insert into {schema}.archive (id, name, queue, priority, args, ending, attempt, max_attempts, failures,
                                   unique_key, parent_id, metadata, enqueued_at, run_at, ended_at, keep_until)
     select id, name, queue, priority, args, 'cancelled',
-           coalesce((select max(attempt) from past), 0), max_attempts,
+           coalesce((select attempt from held), (select attempt from unscheduled), (select max(attempt) from past), 0),
+           max_attempts,
            (select json_agg(
                 json_build_object('attempt', attempt, 'at', ended_at, 'error', error)
                 order by attempt

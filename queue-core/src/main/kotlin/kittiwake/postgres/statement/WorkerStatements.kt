@@ -68,12 +68,13 @@ internal class TakeTurn(schema: Schema) {
         .isNotEmpty()
 }
 
+// Who repeats it because the answer was lost is alive now, unless it has been given up meanwhile.
 // language=PostgreSQL
 private const val JOIN_WORKERS = """
 /* kittiwake: join workers */
-insert into {schema}.worker (id, name, host, pid, queues)
+insert into {schema}.worker as present (id, name, host, pid, queues)
 values (:worker, :name, :host, :pid, :queues)
-on conflict (id) do nothing
+on conflict (id) do update set seen_at = clock_timestamp() where present.ended_at is null
 returning id
 """
 

@@ -12,6 +12,7 @@ import kotlinx.coroutines.NonCancellable
 import kotlinx.coroutines.withContext
 import kotlinx.coroutines.withTimeoutOrNull
 import org.slf4j.LoggerFactory
+import kotlin.random.Random
 import kotlin.time.ComparableTimeMark
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.milliseconds
@@ -32,6 +33,7 @@ internal class ClaimLoop(
     private val bells: Bells,
     private val pollEvery: Duration,
     private val time: TimeSource.WithComparableMarks,
+    private val random: Random,
     private val start: (ClaimedJob) -> Unit,
 ) {
     private var announced = false
@@ -41,7 +43,7 @@ internal class ClaimLoop(
     /** Whether nothing can have been put off since we looked when the next job is due, or we would have been told. */
     private var isDueKnown = false
 
-    suspend fun run(): Nothing = forever("Claiming from queue \"${queue.name}\"", log) {
+    suspend fun run(): Nothing = forever("Claiming from queue \"${queue.name}\"", log, random) {
         val room = awaitRoom()
         if (nextDue.hasPassedNow()) promoteDue()
         if (claim(room) == room) becomeBusy() else rest()
@@ -89,7 +91,7 @@ internal class ClaimLoop(
         }
         if (!isDueKnown && promoteDue() > 0) return
         val untilDue = (-nextDue.elapsedNow()).coerceAtLeast(Duration.ZERO)
-        if (bells.await(queue.name, minOf(jittered(pollEvery), untilDue))) isDueKnown = false
+        if (bells.await(queue.name, minOf(random.jittered(pollEvery), untilDue))) isDueKnown = false
     }
 
     private suspend fun promoteDue(): Int {

@@ -19,6 +19,7 @@ import kotlinx.coroutines.currentCoroutineContext
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.ensureActive
 import org.slf4j.LoggerFactory
+import kotlin.random.Random
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.minutes
 import kotlin.time.TimeSource
@@ -36,6 +37,7 @@ internal class Completer(
     private val store: JobStore,
     private val giveUpAfter: Duration,
     private val time: TimeSource,
+    private val random: Random,
     private val onWritten: (Completion) -> Unit,
     private val onLost: (Completion) -> Unit,
     private val onGivenUp: () -> Unit,
@@ -88,7 +90,7 @@ internal class Completer(
         statement: suspend (List<C>) -> Set<JobId>,
         onRefused: suspend (C, UnwritableException) -> Unit,
     ) {
-        val health = Health("Writing completions", log)
+        val health = Health("Writing completions", log, random)
         val started = time.markNow()
         while (true) {
             try {

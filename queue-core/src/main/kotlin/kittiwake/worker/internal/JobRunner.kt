@@ -4,6 +4,7 @@ import kittiwake.ArgsDecodingException
 import kittiwake.KittiwakeSpi
 import kittiwake.UnknownJobException
 import kittiwake.internal.CurrentJob
+import kittiwake.internal.storable
 import kittiwake.job.After
 import kittiwake.job.ClaimedJob
 import kittiwake.job.Failure
@@ -114,7 +115,8 @@ internal class JobRunner(
         private fun completionOf(outcome: Outcome<R>, took: Duration): Completion = when (outcome) {
             is Outcome.Done -> succeeded(outcome.result, took)
             is Outcome.Snoozed -> Completion.Snoozed(claim, took, outcome.delay)
-            is Outcome.Discarded -> Completion.Discarded(claim, took, "Discarded by its handler: ${outcome.reason}")
+            is Outcome.Discarded ->
+                Completion.Discarded(claim, took, "Discarded by its handler: ${storable(outcome.reason)}")
             Outcome.Written -> Completion.Settled(claim, took, Reason.WRITTEN_BY_HANDLER)
         }
 
@@ -130,9 +132,12 @@ internal class JobRunner(
             if (claim.attempt >= claim.maxAttempts) return Completion.Discarded(claim, took, error)
             return when (val decision = decide(Failure(cause, claim.attempt))) {
                 is After -> Completion.Failed(claim, took, error, decision.delay)
-                is GiveUp -> Completion.Discarded(claim, took, "Given up: ${decision.reason}\n$error")
+                is GiveUp -> Completion.Discarded(claim, took, "Given up: ${storable(decision.reason)}\n$error")
             }
         }
+
+        /** A reason is the user's text: what cannot be stored of it must not keep the job from ending. */
+        private fun storable(reason: String) = storable(reason, MAX_ERROR_CHARACTERS)
 
         /** The policy is the user's code: what it throws or mistakes must not lose the job. */
         private fun decide(failure: Failure): RetryDecision {

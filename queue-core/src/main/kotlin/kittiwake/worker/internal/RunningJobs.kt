@@ -6,16 +6,13 @@ import kittiwake.job.Interruption
 import kittiwake.job.JobId
 import kotlinx.coroutines.Job
 import java.util.concurrent.ConcurrentHashMap
+import java.util.concurrent.ConcurrentMap
 
-/** The jobs whose handlers run now, for whoever has to ask after them or stop them. */
+/** The jobs that were handed over to run, for whoever has to ask after them or stop them. */
 @OptIn(KittiwakeSpi::class)
-internal class RunningJobs {
-    private val jobs = ConcurrentHashMap<JobId, RunningJob>()
-
+internal class RunningJobs(private val jobs: ConcurrentMap<JobId, RunningJob> = ConcurrentHashMap()) {
     /** A copy by iteration: `toSet()` asks for the size first, and fails when the only job ends in between. */
     val ids: Set<JobId> get() = jobs.keys.toCollection(mutableSetOf())
-
-    val claims: List<ClaimedJob> get() = jobs.values.map { it.claim }
 
     @Volatile
     private var closing: (() -> Interruption)? = null
@@ -26,6 +23,9 @@ internal class RunningJobs {
         closing?.let { job.interrupt(it()) }
         return job
     }
+
+    /** All that have not ended. */
+    fun left(): List<RunningJob> = jobs.values.toList()
 
     fun end(job: RunningJob) {
         jobs.remove(job.claim.id, job)
@@ -42,14 +42,22 @@ internal class RunningJobs {
     }
 }
 
-/** One handler at work. The first reason to interrupt it is the one that counts. */
+/** One job at work, or about to be. The first reason to interrupt it is the one that counts. */
 @OptIn(KittiwakeSpi::class)
 internal class RunningJob(val claim: ClaimedJob) {
     private var scope: Job? = null
+    private var isStarted = false
+    private var isWithdrawn = false
 
     var interruption: Interruption? = null
         get() = synchronized(this) { field }
         private set
+
+    /** Whether its handler may run: not when it was withdrawn before a thread was free for it. */
+    fun start(): Boolean = synchronized(this) { !isWithdrawn.also { isStarted = !it } }
+
+    /** Whether its handler has not run, and now never will. */
+    fun withdraw(): Boolean = synchronized(this) { !isStarted.also { isWithdrawn = !it } }
 
     fun entered(job: Job) {
         synchronized(this) {

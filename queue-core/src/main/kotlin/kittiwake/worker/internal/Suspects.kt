@@ -15,7 +15,8 @@ import kotlinx.coroutines.ensureActive
 import kotlinx.coroutines.job
 import kotlinx.coroutines.sync.Mutex
 import org.slf4j.LoggerFactory
-import java.util.concurrent.ConcurrentHashMap
+import java.util.concurrent.CopyOnWriteArraySet
+import kotlin.random.Random
 import kotlin.time.Duration
 
 /**
@@ -25,9 +26,11 @@ import kotlin.time.Duration
  * Who waits for its turn keeps its claim and its place, can be interrupted, and is not timed.
  */
 @OptIn(KittiwakeSpi::class)
-internal class Suspects(private val store: JobStore) {
+internal class Suspects(private val store: JobStore, private val random: Random) {
     private val turn = Mutex()
-    private val waiting = ConcurrentHashMap.newKeySet<RunningJob>()
+
+    /** In the order in which they came, not in that of their places in memory: a simulation is to be repeatable. */
+    private val waiting = CopyOnWriteArraySet<RunningJob>()
 
     @Volatile
     private var isReleased = false
@@ -77,7 +80,7 @@ internal class Suspects(private val store: JobStore) {
 
     /** It must not start unannounced: while the store is away it waits. */
     private suspend fun announce(claim: ClaimedJob): Boolean {
-        val health = Health("Announcing $claim", log)
+        val health = Health("Announcing $claim", log, random)
         while (true) {
             try {
                 return store.announce(claim).also { health.recovered() }

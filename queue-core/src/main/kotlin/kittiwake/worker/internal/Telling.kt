@@ -47,6 +47,11 @@ internal class Telling(private val observers: List<JobObserver>) {
         tell(JobEvent.LeaseLost(claim))
     }
 
+    fun abandoned(claim: ClaimedJob) {
+        log.warn("{} did not stop; its claim is not given back, and it runs again when the lease ends", claim)
+        tell(JobEvent.Abandoned(claim))
+    }
+
     fun rescued(rescued: Rescued) {
         if (rescued.discarded) {
             log.warn("Job {} \"{}\" is discarded: its workers fell silent too often", rescued.id, rescued.name)

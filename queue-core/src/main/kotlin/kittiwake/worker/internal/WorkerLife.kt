@@ -28,6 +28,8 @@ import kotlinx.coroutines.launch
 import kotlinx.coroutines.withContext
 import kotlinx.coroutines.withTimeoutOrNull
 import org.slf4j.LoggerFactory
+import kotlin.coroutines.CoroutineContext
+import kotlin.random.Random
 import kotlin.time.Duration
 import kotlin.time.TimeSource
 
@@ -46,19 +48,21 @@ internal class WorkerLife(
     private val telling: Telling,
     private val retentions: Set<Retention>,
     private val time: TimeSource.WithComparableMarks,
+    private val random: Random,
+    private val handlersRunOn: CoroutineContext,
 ) {
-    private val id = WorkerId.random()
+    private val id = WorkerId.random(random)
     private val running = RunningJobs()
     private val ended = CompletableDeferred<End>()
     private val bells = Bells(config.queues.map { it.name })
     private val slots = config.queues.associate { it.name to Slots(it.concurrency, it.prefetch) }
-    private val suspects = Suspects(store)
+    private val suspects = Suspects(store, random)
     private val runner = JobRunner(handlers, time) { ended.completeExceptionally(it) }
     private val completer =
-        Completer(id, store, config.lease, time, telling::written, telling::lost, onGivenUp = ::lost)
+        Completer(id, store, config.lease, time, random, telling::written, telling::lost, onGivenUp = ::lost)
     private val heartbeat =
         Heartbeat(
-            id, store, config.heartbeatEvery, running, time,
+            id, store, config.heartbeatEvery, config.lease, running, time, random,
             onStopRequested = { ended.complete(End.STOPPED) },
             onLost = ::lost,
         )
@@ -74,11 +78,9 @@ internal class WorkerLife(
     /** Lives until the caller cancels it, somebody stops it, or it is given up for dead. */
     suspend fun live(): End {
         join()
-        val surroundings =
-            currentCoroutineContext().minusKey(Job) +
-                CoroutineExceptionHandler { _, e -> ended.completeExceptionally(e) }
-        val work = CoroutineScope(surroundings + SupervisorJob())
-        val records = CoroutineScope(surroundings + SupervisorJob())
+        val onDefect = CoroutineExceptionHandler { _, e -> ended.completeExceptionally(e) }
+        val work = CoroutineScope(handlersRunOn.minusKey(Job) + onDefect + SupervisorJob())
+        val records = CoroutineScope(currentCoroutineContext().minusKey(Job) + onDefect + SupervisorJob())
         val completing = records.launch(store.engine) { completer.run() }
         records.launch(store.pulse) { heartbeat.run() }
         try {
@@ -95,7 +97,7 @@ internal class WorkerLife(
     }
 
     private suspend fun join() {
-        val health = Health("Joining as worker $id", log)
+        val health = Health("Joining as worker $id", log, random)
         while (true) {
             try {
                 return store.join(id, config.name, config.queues.mapTo(mutableSetOf()) { it.name })
@@ -114,40 +116,43 @@ internal class WorkerLife(
         val wakeups = store.wakeups(config.queues.mapTo(mutableSetOf()) { it.name })
         launch { wakeups.listen(bells::ring) }
         launch {
-            Upkeep(store, config.lease, config.rescueEvery, retentions, {
-                heartbeat.healthySince
-            }, telling::rescued)
-                .run()
+            Upkeep(
+                store, config.lease, config.rescueEvery, retentions, random,
+                healthySince = { heartbeat.healthySince },
+                onRescued = telling::rescued,
+            ).run()
         }
         for (queue in config.queues) {
             val slots = slots.getValue(queue.name)
             launch {
-                ClaimLoop(queue, id, store, slots, wakeups, bells, config.pollEvery, time) { work.start(it, slots) }
-                    .run()
+                ClaimLoop(queue, id, store, slots, wakeups, bells, config.pollEvery, time, random) {
+                    work.start(it, slots)
+                }.run()
             }
         }
     }
 
     /** Runs [first], and then in the same coroutine whatever waited for its place. */
-    private fun CoroutineScope.start(first: ClaimedJob, slots: Slots) {
+    private fun CoroutineScope.start(claim: ClaimedJob, slots: Slots) {
+        val first = running.begin(claim)
         launch {
-            var claim: ClaimedJob? = first
-            while (claim != null) {
-                work(claim)
-                claim = slots.next()
+            var job: RunningJob? = first
+            while (job != null) {
+                work(job)
+                job = slots.next()?.let(running::begin)
             }
         }
     }
 
-    private suspend fun work(claim: ClaimedJob) {
-        val job = running.begin(claim)
+    private suspend fun work(job: RunningJob) {
+        if (!job.start()) return
         val completion =
             try {
-                if (claim.isSuspect) suspects.inTurn(job) { run(it) } else run(job)
+                if (job.claim.isSuspect) suspects.inTurn(job) { run(it) } else run(job)
             } finally {
                 running.end(job)
             }
-        if (completion == null) telling.lost(claim) else completer.submit(completion)
+        if (completion == null) telling.lost(job.claim) else completer.submit(completion)
     }
 
     private suspend fun run(job: RunningJob): Completion? {
@@ -169,12 +174,23 @@ internal class WorkerLife(
             running.interruptAll { Interruption.WorkerStopping() }
         }
         val stopped = withTimeoutOrNull(config.cancelGrace) { work.handlersEnd() } != null
-        val stuck = running.claims
+        if (!stopped) abandon()
         work.cancel()
         completer.close()
         val flushed = withTimeoutOrNull(config.lease) { completing.join() } != null
-        if (!stopped) log.warn("{} jobs did not stop and keep their claims until the lease ends: {}", stuck.size, stuck)
         if (stopped && flushed && !isLost) leave()
+    }
+
+    /**
+     * Goes on without those that do not stop. Their claims are not given back while their code may run; those that no
+     * thread was free for never ran, and are.
+     */
+    private suspend fun abandon() {
+        val (idle, stuck) = running.left().partition { it.withdraw() }
+        stuck.forEach { telling.abandoned(it.claim) }
+        for (job in idle) {
+            if (isLost) telling.lost(job.claim) else completer.submit(Completion.Released(job.claim, Duration.ZERO))
+        }
     }
 
     private suspend fun CoroutineScope.handlersEnd() {
