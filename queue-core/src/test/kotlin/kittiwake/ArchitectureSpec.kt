@@ -107,6 +107,11 @@ class ArchitectureSpec :
                 .map { it.path }
                 .shouldBeEmpty()
         }
+        test("nobody reads this process's clock but to see that a time is plausible") {
+            val clocks =
+                Regex("""Clock\.System|currentTimeMillis|\b(Instant|Date|DateTime|LocalDate)\.now\(|\bDate\(\)""")
+            sources.filter { clocks.containsMatchIn(it.text) }.map { it.path } shouldBe listOf("enqueue/NewJob.kt")
+        }
         test("the engine has no clock, chance or thread of its own: a simulation gives it all three") {
             val own =
                 Regex("""TimeSource\.Monotonic|Clock\.System|(?<!fun )Random\.|Random\(\)|Dispatchers\.|\.random\(\)""")

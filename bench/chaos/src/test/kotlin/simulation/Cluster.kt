@@ -51,7 +51,7 @@ class Cluster(val scenario: Scenario, isTold: Boolean, bug: Bug?) {
         healedAt = world.now
         world.run(scenario.chaos + scenario.recovery) { isDrained }
         drainedAfter = (world.now - healedAt).takeIf { isDrained }
-        world.run(world.elapsed + scenario.lease * 2)
+        world.run(world.elapsed + scenario.lease)
         return end()
     }
 

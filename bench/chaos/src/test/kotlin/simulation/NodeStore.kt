@@ -104,6 +104,9 @@ class NodeStore(
         pooled("put back ${jobs.size}") { server.putBack(worker, jobs) }
             .also { jobs.mapTo(mutableSetOf()) { it.claim.queue }.forEach { ring(it) } }
 
+    override suspend fun completedAnyway(worker: WorkerId, claims: List<ClaimedJob>): Set<JobId> =
+        pooled("look after ${claims.size}", isWrite = false) { server.completedAnyway(worker, claims) }
+
     override suspend fun leave(worker: WorkerId): Unit = pooled("leave") { server.leave(worker) }
 
     override suspend fun takeTurn(task: String, every: Duration): Boolean =

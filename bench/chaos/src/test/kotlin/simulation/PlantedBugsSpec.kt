@@ -25,6 +25,6 @@ class PlantedBugsSpec :
         }
     }) {
     private companion object {
-        const val SEEDS = 150L
+        const val SEEDS = 400L
     }
 }

@@ -53,13 +53,13 @@ class Scenario(
             val dice = Random(seed)
             val lease = listOf(2, 3, 6).random(dice).seconds
             val nodes = dice.nextInt(2, 5)
-            val chaos = lease * dice.nextInt(4, 12)
+            val chaos = lease * dice.nextInt(3, 10)
             val kinds = KINDS.shuffled(dice).take(dice.nextInt(1, 6))
             val plan = List(dice.nextInt(1, 10)) { fault(kinds.random(dice), lease, nodes, chaos, dice) }
             return Scenario(
                 seed, lease,
                 heartbeatEvery = lease / listOf(3, 6).random(dice),
-                pollEvery = lease / listOf(3, 10).random(dice),
+                pollEvery = lease / listOf(3, 4, 10).random(dice),
                 rescueEvery = lease / 3,
                 shutdownGrace = lease / listOf(1, 10).random(dice),
                 cancelGrace = lease / 6,

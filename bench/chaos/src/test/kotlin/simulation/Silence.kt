@@ -6,7 +6,7 @@ import java.util.logging.Logger
 
 /** What goes wrong here is meant: nobody wants to read the warnings of thousands of clusters. */
 fun FunSpec.withoutWarnings() {
-    val library = Logger.getLogger("kittiwake")
-    beforeSpec { library.level = Level.OFF }
-    afterSpec { library.level = null }
+    val loud = listOf("kittiwake", "io.zonky", "com.zaxxer").map { Logger.getLogger(it) }
+    beforeSpec { loud.forEach { it.level = Level.OFF } }
+    afterSpec { loud.forEach { it.level = null } }
 }

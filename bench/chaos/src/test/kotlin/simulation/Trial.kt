@@ -27,8 +27,8 @@ class Trial(private val store: JobStore, private val anHourPasses: () -> Unit) {
         is Step.Insert -> insert(step)
         is Step.Join -> join(step)
         is Step.Claim -> by(step.worker) { claim(it, step.queue, step.limit) }
-        is Step.End -> by(step.worker) { lost(store.end(it, these(step.claims, ::endOf))) }
-        is Step.PutBack -> by(step.worker) { lost(store.putBack(it, these(step.claims, ::returnOf))) }
+        is Step.End -> by(step.worker) { end(it, these(step.claims, ::endOf)) }
+        is Step.PutBack -> by(step.worker) { putBack(it, these(step.claims, ::returnOf)) }
         is Step.Announce -> claims.back(step.claim)?.let { "${store.announce(it)}" } ?: NOTHING
         is Step.Beat -> by(step.worker) { beat(it, step.jobs) }
         is Step.Leave -> by(step.worker) { leave(it) }
@@ -80,7 +80,8 @@ class Trial(private val store: JobStore, private val anHourPasses: () -> Unit) {
         return ""
     }
 
-    private suspend fun rescue(silentFor: Duration): String = store.rescue(silentFor, 1_000)
+    private suspend fun rescue(silentFor: Duration): String = store
+        .rescue(silentFor, 1_000)
         .also { doubtful += workers.values }
         .map { "${it.id.told()} ${it.name} ${it.queue} attempt ${it.attempt} ${it.discarded}" }
         .sorted()
@@ -100,7 +101,15 @@ class Trial(private val store: JobStore, private val anHourPasses: () -> Unit) {
         .distinctBy { it.id }
         .map { completion(it, claims.indexOf(it)) }
 
-    private fun lost(ids: Set<JobId>) = "lost ${ids.map { it.told() }.sorted()}"
+    private suspend fun end(worker: WorkerId, jobs: List<Completion.End>) = lost(worker, jobs, store.end(worker, jobs))
+
+    private suspend fun putBack(worker: WorkerId, jobs: List<Completion.Return>) =
+        lost(worker, jobs, store.putBack(worker, jobs))
+
+    private suspend fun lost(worker: WorkerId, jobs: List<Completion>, lost: Set<JobId>): String {
+        val completed = store.completedAnyway(worker, jobs.map { it.claim })
+        return "lost ${lost.map { it.told() }.sorted()}, completed ${completed.map { it.told() }.sorted()}"
+    }
 
     private fun JobId.told(): String = "#${jobs.indexOf(this)}"
 
@@ -112,8 +121,8 @@ class Trial(private val store: JobStore, private val anHourPasses: () -> Unit) {
                 is JobState.Scheduled -> "scheduled"
                 JobState.Ready -> "ready"
             }
-        return "${id.told()} $name $queue $priority $args $state attempts $attempts of $maxAttempts $metadata $result " +
-            failures.map { "${it.attempt}: ${it.error.take(FIRST_WORDS)}" }
+        val known = listOf(id.told(), name, queue, priority, args, metadata, state, attempts, maxAttempts, result)
+        return "$known ${failures.map { "${it.attempt}: ${it.error.take(FIRST_WORDS)}" }}"
     }
 
     private fun Duration.rounded() = (inWholeMinutes + 15) / 30

@@ -88,8 +88,7 @@ public fun <A : Any> JobType<A, *>.newJob(args: A, configure: EnqueueOptions.() 
             }
         }
         rule(key == null || key.encodeToByteArray().size in 1..MAX_KEY_BYTES) {
-            "the unique key must have 1 to $MAX_KEY_BYTES bytes, " +
-                "but has ${key?.encodeToByteArray()?.size}: \"${key?.take(40)}\""
+            "the unique key must have 1 to $MAX_KEY_BYTES bytes, but has ${key?.encodeToByteArray()?.size}"
         }
         key?.let(::unstorable)?.let { rule(false) { "the unique key contains $it, which PostgreSQL cannot store" } }
         checkMetadata(options.metadata)

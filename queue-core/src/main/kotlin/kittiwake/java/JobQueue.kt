@@ -4,6 +4,7 @@ import kittiwake.enqueue.EnqueueOptions
 import kittiwake.java.internal.Waits
 import kittiwake.job.JobId
 import kittiwake.job.JobType
+import kittiwake.postgres.Access
 import kittiwake.postgres.Kittiwake
 import kittiwake.store.Cancellation
 import java.sql.Connection
@@ -51,6 +52,12 @@ public class JobQueue private constructor(private val kittiwake: Kittiwake) : Au
 
     /** The SQL that [migrate] would run on an empty database, for a migration tool of your own. */
     public fun migrationSql(): String = kittiwake.migrationSql()
+
+    /**
+     * The SQL that gives [role] what it needs for [access], and no more: to be run by the owner of the schema, after
+     * each migration. Run twice it does no harm.
+     */
+    public fun grantSql(role: String, access: Access): String = kittiwake.grantSql(role, access)
 
     /**
      * Enqueues a job in the transaction of [connection]: it exists once you commit, and never did when you roll back.

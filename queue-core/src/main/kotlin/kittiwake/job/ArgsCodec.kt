@@ -78,7 +78,8 @@ private class SerializationCodec<A>(private val serializer: KSerializer<A>, priv
     override fun encode(value: A): String = try {
         format.encodeToString(serializer, value)
     } catch (e: SerializationException) {
-        throw pathToNoNumber(value)?.let { SerializationException("$it, which JSON cannot write", e) } ?: e
+        // Without the cause, which quotes what was written until then.
+        throw pathToNoNumber(value)?.let { SerializationException("$it, which JSON cannot write") } ?: e
     }
 
     override fun decode(text: String): A = format.decodeFromString(serializer, text.also(::checkArgs))

@@ -68,10 +68,11 @@ public value class WorkerId(public val value: String) {
     }
 }
 
-private fun checkName(what: String, value: String, maxLength: Int) {
-    val shown = value.take(maxLength + 20)
-    require(value.isNotBlank() && value.length <= maxLength) {
-        "$what have 1 to $maxLength characters, not all of them spaces, but one had ${value.length}: \"$shown\""
+internal fun checkName(what: String, value: String, maxLength: Int) {
+    val length = value.codePointCount(0, value.length)
+    require(value.isNotBlank() && length <= maxLength) {
+        "$what have 1 to $maxLength characters, not all of them spaces, but one had $length: " +
+            "\"${value.take(maxLength + 20)}\""
     }
     val control = value.indexOfFirst(Char::isISOControl)
     require(control < 0) {

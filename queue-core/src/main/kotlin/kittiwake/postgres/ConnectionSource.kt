@@ -1,6 +1,7 @@
 package kittiwake.postgres
 
 import com.zaxxer.hikari.HikariDataSource
+import org.postgresql.Driver
 import org.postgresql.ds.PGSimpleDataSource
 import java.sql.Connection
 import java.util.concurrent.Executor
@@ -12,9 +13,14 @@ import kotlin.time.Duration.Companion.seconds
  * Where the engine's own connections come from: the server that the user's [DataSource] talks to, but not out of the
  * user's pool, which handlers may empty. A pool other than HikariCP is used as it is, and gives up a few of its
  * connections for good.
+ *
+ * With [hasSessions] a connection is a session of the server, to be set up once. Without, nothing may be left in it.
  */
-internal class ConnectionSource(users: DataSource) {
-    val dataSource: DataSource = behindThePool(users).let { plain(it)?.let(::impatient) ?: it }
+internal class ConnectionSource(users: DataSource, private val hasSessions: Boolean = true) {
+    /** As the user made it: a migration may take longer than any statement of the engine. */
+    val forMigrations: DataSource = behindThePool(users)
+
+    val dataSource: DataSource = plain(forMigrations)?.let(::impatient) ?: forMigrations
 
     /** How many connections the user's pool has for handlers, where that can be known. */
     val connectionsForHandlers: Int? =
@@ -35,59 +41,49 @@ internal class ConnectionSource(users: DataSource) {
 
     private fun Connection.prepared(name: String, networkTimeout: Duration): Connection = try {
         autoCommit = true
-        createStatement().use { it.execute(settings(name)) }
+        initial(name)?.let { sql -> createStatement().use { it.execute(sql) } }
         setNetworkTimeout(DIRECTLY, networkTimeout.inWholeMilliseconds.toInt())
-        this
+        settled(this)
     } catch (e: Throwable) {
         close()
         throw e
     }
 
-    companion object {
-        /**
-         * Plans must not depend on the statistics of tables that are empty one minute and full the next: hot statements
-         * have one good plan, by index, and are kept to it. Timeouts keep every statement far shorter than a lease.
-         */
-        fun settings(name: String): String =
-            """
-            set application_name = 'kittiwake $name';
-            set session characteristics as transaction isolation level read committed;
-            set session characteristics as transaction read write;
-            set statement_timeout = '10s';
-            set lock_timeout = '5s';
-            set idle_in_transaction_session_timeout = '30s';
-            set plan_cache_mode = force_generic_plan;
-            set enable_seqscan = off;
-            set enable_bitmapscan = off;
-            set jit = off
-            """.trimIndent()
+    /** What is run first on a new connection called [name]; null for nothing. */
+    fun initial(name: String): String? = if (hasSessions) EngineSettings.ofSession(name) else null
 
-        private val DIRECTLY = Executor { it.run() }
+    /** [connection], so that statements prepared on it run with the engine's settings. */
+    fun settled(connection: Connection): Connection = if (hasSessions) connection else WithoutSession(connection)
+
+    private companion object {
+        val DIRECTLY = Executor { it.run() }
 
         /** Longer than any login takes: a server that lets us connect and then says nothing is away. */
-        private val LOGIN_TIMEOUT = 5.seconds
+        val LOGIN_TIMEOUT = 5.seconds
 
         /** The driver's own, which may be copied. A subclass may open connections in a way of its own. */
-        private fun plain(source: DataSource): PGSimpleDataSource? =
+        fun plain(source: DataSource): PGSimpleDataSource? =
             (source as? PGSimpleDataSource)?.takeIf { it.javaClass == PGSimpleDataSource::class.java }
 
-        private fun impatient(driver: PGSimpleDataSource): DataSource = copy(driver).also {
+        fun impatient(driver: PGSimpleDataSource): DataSource = copy(driver).also {
             if (it.socketTimeout == 0) it.socketTimeout = LOGIN_TIMEOUT.inWholeSeconds.toInt()
         }
 
-        private fun promptly(driver: PGSimpleDataSource): DataSource? {
+        fun promptly(driver: PGSimpleDataSource): DataSource? {
             if (driver.socketFactory != null) return null
             return copy(driver).also { it.socketFactory = PromptSocketFactory::class.java.name }
         }
 
-        private fun copy(driver: PGSimpleDataSource) = PGSimpleDataSource().also { it.initializeFrom(driver) }
+        fun copy(driver: PGSimpleDataSource) = PGSimpleDataSource().also { it.initializeFrom(driver) }
 
-        private fun behindThePool(users: DataSource): DataSource {
+        fun behindThePool(users: DataSource): DataSource {
             if (!users.isWrapperFor(HikariDataSource::class.java)) return users
             val pool = users.unwrap(HikariDataSource::class.java)
             pool.dataSource?.let { return it }
             val url = pool.jdbcUrl?.takeIf { it.startsWith("jdbc:postgresql:") } ?: return users
             return PGSimpleDataSource().apply {
+                // The driver's own complaint repeats the URL, with the password that may be in it.
+                require(Driver.parseURL(url, null) != null) { "The PostgreSQL driver cannot read the pool's jdbcUrl" }
                 setURL(url)
                 pool.username?.let { user = it }
                 pool.password?.let { password = it }

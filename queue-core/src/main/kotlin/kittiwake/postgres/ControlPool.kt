@@ -8,7 +8,7 @@ import kotlin.time.Duration.Companion.minutes
 import kotlin.time.Duration.Companion.seconds
 
 /** The few connections that the engine's statements run on. It opens none before the first statement. */
-internal class ControlPool(source: ConnectionSource, val size: Int) : AutoCloseable {
+internal class ControlPool(private val source: ConnectionSource, val size: Int) : AutoCloseable {
     private val pool: HikariDataSource by lazy {
         HikariDataSource(
             HikariConfig().apply {
@@ -19,7 +19,7 @@ internal class ControlPool(source: ConnectionSource, val size: Int) : AutoClosea
                 idleTimeout = 1.minutes.inWholeMilliseconds
                 connectionTimeout = 5.seconds.inWholeMilliseconds
                 initializationFailTimeout = -1
-                connectionInitSql = ConnectionSource.settings("control")
+                connectionInitSql = source.initial("control")
             },
         )
     }
@@ -29,7 +29,7 @@ internal class ControlPool(source: ConnectionSource, val size: Int) : AutoClosea
 
     fun <T> use(block: (Connection) -> T): T {
         check(!closed) { "Kittiwake is closed" }
-        return pool.connection.use(block)
+        return pool.connection.use { withoutDetail { block(source.settled(it)) } }
     }
 
     override fun close() {

@@ -45,14 +45,13 @@ import kotlin.time.TimeSource
  */
 @OptIn(KittiwakeSpi::class)
 public class Kittiwake private constructor(users: DataSource, private val config: KittiwakeConfig) : AutoCloseable {
-    private val source = ConnectionSource(users)
+    private val source = ConnectionSource(users, hasSessions = config.notifications)
     private val pool = ControlPool(source, config.poolSize)
     private val locals = LocalBells()
-    private val wakes = WakeSender(config.schema, pool, locals)
+    private val wakes = WakeSender(config, pool, locals)
     private val insertJobs = InsertJobs(config.schema)
     private val migrations by lazy { Migrations(config.schema) }
-    private val postgres =
-        PostgresJobStore(config.schema, source, pool, config.retention, config.crashLimit, locals, wakes, ::checkSchema)
+    private val postgres = PostgresJobStore(config, source, pool, locals, wakes, ::checkSchema)
     private val fence = ClaimFence(config.schema, config.retention)
 
     @Volatile
@@ -76,10 +75,16 @@ public class Kittiwake private constructor(users: DataSource, private val config
      * create in the database. It throws [kittiwake.SchemaException] when the schema is newer than this library, and
      * never drops anything.
      */
-    public fun migrate(): List<Int> = source.dataSource.connection.use { migrations.apply(it) }
+    public fun migrate(): List<Int> = source.forMigrations.connection.use { migrations.apply(it) }
 
     /** The SQL that [migrate] would run on an empty database, for a migration tool of your own. */
     public fun migrationSql(): String = migrations.script()
+
+    /**
+     * The SQL that gives [role] what it needs for [access], and no more: to be run by the owner of the schema, after
+     * each migration. Run twice it does no harm.
+     */
+    public fun grantSql(role: String, access: Access): String = access.grants(config.schema, role)
 
     /**
      * Enqueues a job in the transaction of [connection]: it exists once you commit, and never did when you roll back.
@@ -179,7 +184,8 @@ public class Kittiwake private constructor(users: DataSource, private val config
         if (jobs.isEmpty()) return emptyList()
         try {
             checkSchema(connection)
-            return jobs.chunked(CHUNK).flatMap { refs(type, insertJobs.execute(connection, it, wake)) }
+            val wakes = wake && config.notifications
+            return jobs.chunked(CHUNK).flatMap { refs(type, insertJobs.execute(connection, it, wakes)) }
         } catch (e: SQLException) {
             throw explained(e)
         }

@@ -13,9 +13,20 @@ public class KittiwakeBuilder internal constructor() {
     public var schema: String = "kittiwake"
 
     /**
-     * How many connections the engine's statements use beside the user's pool. A worker takes three more. Default: 4.
+     * How many connections the engine's statements use beside the user's pool. A worker takes three more, or
+     * one more without [notifications]. Default: 4.
      */
     public var poolSize: Int = DEFAULT_POOL_SIZE
+
+    /**
+     * Whether the server tells sleeping workers of new jobs. Default: true.
+     *
+     * Without, the engine keeps nothing in a session of the server: it listens to nothing, holds no lock between
+     * transactions, notifies nobody, and its settings end with each transaction. That is what a pooler in transaction
+     * mode (PgBouncer) and prepared transactions (two-phase commit) ask for. Workers of this process are still told of
+     * what it commits itself; all other jobs are found when a worker polls: lower its `pollEvery` if that is too late.
+     */
+    public var notifications: Boolean = true
 
     /**
      * A job that is to blame for so many crashes of workers is discarded, although it has attempts left: it would go on
@@ -44,7 +55,7 @@ public class KittiwakeBuilder internal constructor() {
             }
             rule(poolSize in 1..MAX_POOL_SIZE) { "poolSize must be between 1 and $MAX_POOL_SIZE, but was $poolSize" }
         }
-        return KittiwakeConfig(checkNotNull(name), poolSize, retention, crashLimit)
+        return KittiwakeConfig(checkNotNull(name), poolSize, notifications, retention, crashLimit)
     }
 
     private companion object {
@@ -54,4 +65,10 @@ public class KittiwakeBuilder internal constructor() {
     }
 }
 
-internal class KittiwakeConfig(val schema: Schema, val poolSize: Int, val retention: Retention, val crashLimit: Int?)
+internal class KittiwakeConfig(
+    val schema: Schema,
+    val poolSize: Int,
+    val notifications: Boolean,
+    val retention: Retention,
+    val crashLimit: Int?,
+)

@@ -17,7 +17,7 @@ internal class OwnConnection(
         check(!closed) { "Kittiwake is closed" }
         try {
             val current = connection ?: source.open(name, networkTimeout).also { connection = it }.also(opened)
-            block(current)
+            withoutDetail { block(current) }
         } catch (e: Exception) {
             drop()
             throw e

@@ -37,6 +37,7 @@ import kotlinx.coroutines.CoroutineDispatcher
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.asCoroutineDispatcher
 import kotlinx.coroutines.withContext
+import org.slf4j.LoggerFactory
 import java.sql.Connection
 import java.sql.SQLException
 import java.util.concurrent.ConcurrentHashMap
@@ -48,16 +49,16 @@ import kotlin.time.Duration.Companion.seconds
 /** The store on PostgreSQL: plain JDBC on a small pool of its own, one statement a verb. */
 @OptIn(KittiwakeSpi::class)
 internal class PostgresJobStore(
-    private val schema: Schema,
+    private val config: KittiwakeConfig,
     private val source: ConnectionSource,
     private val pool: ControlPool,
-    private val retention: Retention,
-    crashLimit: Int?,
     private val locals: LocalBells,
     private val wakes: WakeSender,
     private val checkSchema: (Connection) -> Unit,
 ) : JobStore,
     AutoCloseable {
+    private val schema = config.schema
+    private val retention = config.retention
     private val blocking: CoroutineDispatcher = Dispatchers.IO.limitedParallelism(pool.size)
     private val pulseThread = Executors.newSingleThreadExecutor { heart ->
         Thread(heart, "kittiwake-heartbeat").apply { isDaemon = true }
@@ -75,7 +76,7 @@ internal class PostgresJobStore(
     private val giveBack = GiveBack(schema)
     private val beat = Beat(schema)
     private val takeTurn = TakeTurn(schema)
-    private val rescueJobs = RescueJobs(schema, retention, crashLimit)
+    private val rescueJobs = RescueJobs(schema, retention, config.crashLimit)
     private val pruneArchive = PruneArchive(schema)
     private val findJob = FindJob(schema)
     private val cancelJob = CancelJob(schema, retention)
@@ -96,6 +97,7 @@ internal class PostgresJobStore(
     override suspend fun join(worker: WorkerId, name: String, queues: Set<QueueName>) {
         onPool {
             ServerCheck.check(it)
+            if (config.notifications && ServerCheck.isPooled(it)) log.warn(POOLED)
             checkSchema(it)
             joinWorkers.execute(it, worker, name, queues)
         }
@@ -190,8 +192,11 @@ internal class PostgresJobStore(
 
     override suspend fun stop(worker: WorkerId): Boolean = onPool { stopWorker.execute(it, worker) }
 
-    override fun wakeups(queues: Set<QueueName>): Wakeups =
+    override fun wakeups(queues: Set<QueueName>): Wakeups = if (config.notifications) {
         PostgresWakeups(schema, source, queues, locals, Dispatchers.IO.limitedParallelism(LISTENING_THREADS))
+    } else {
+        LocalWakeups(locals)
+    }
 
     override fun close() {
         pulseThread.shutdown()
@@ -201,6 +206,10 @@ internal class PostgresJobStore(
     private fun of(worker: WorkerId): WorkerClaims = claims.computeIfAbsent(worker) { WorkerClaims(schema, it) }
 
     private companion object {
+        val log = LoggerFactory.getLogger("kittiwake.worker")!!
+        const val POOLED =
+            "The engine's connections go through a pooler. If that is in transaction mode, connect with " +
+                "notifications = false: else wake-ups are lost, and the engine's settings leak to the application"
         const val ENGINE_THREADS = 4
 
         /** One reads all the time, one takes and gives back the sleepers' locks. */

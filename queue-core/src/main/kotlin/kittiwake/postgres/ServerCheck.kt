@@ -2,6 +2,7 @@ package kittiwake.postgres
 
 import kittiwake.internal.Problems
 import kittiwake.internal.checkConfig
+import org.postgresql.PGConnection
 import org.postgresql.util.DriverInfo
 import java.sql.Connection
 import java.sql.ResultSet
@@ -24,6 +25,17 @@ internal object ServerCheck {
             statement.executeQuery(SETTINGS).use { settings ->
                 settings.next()
                 checkConfig("The server or the driver") { rules(settings) }
+            }
+        }
+    }
+
+    /** Whether somebody stands between: the driver was told of another process than the one that answers. */
+    fun isPooled(connection: Connection): Boolean {
+        if (!connection.isWrapperFor(PGConnection::class.java)) return false
+        connection.createStatement().use { statement ->
+            statement.executeQuery("select pg_backend_pid()").use {
+                it.next()
+                return it.getInt(1) != connection.unwrap(PGConnection::class.java).backendPID
             }
         }
     }

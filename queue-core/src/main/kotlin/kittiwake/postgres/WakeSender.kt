@@ -14,10 +14,16 @@ import java.util.concurrent.locks.LockSupport
  * Tells sleeping workers, here and elsewhere, that there is news in a queue: after the commit that made it, from a
  * thread and a connection of its own, many for one queue as one, and without ever failing whoever enqueued.
  */
-internal class WakeSender(private val schema: Schema, private val pool: ControlPool, private val locals: LocalBells) :
-    AutoCloseable {
+internal class WakeSender(
+    private val config: KittiwakeConfig,
+    private val pool: ControlPool,
+    private val locals: LocalBells,
+) : AutoCloseable {
     private val wake =
-        NamedSql("/* kittiwake: wake */ select {schema}.wake(queue) from unnest(:queues::text[]) as q (queue)", schema)
+        NamedSql(
+            "/* kittiwake: wake */ select {schema}.wake(queue) from unnest(:queues::text[]) as q (queue)",
+            config.schema,
+        )
     private val waiting: MutableSet<QueueName> = ConcurrentHashMap.newKeySet()
     private val isScheduled = AtomicBoolean()
     private val thread =
@@ -28,6 +34,7 @@ internal class WakeSender(private val schema: Schema, private val pool: ControlP
     /** Returns at once. What is lost on the way is found by polling. */
     fun send(queues: Collection<QueueName>) {
         queues.forEach(locals::ring)
+        if (!config.notifications) return
         waiting += queues
         try {
             if (isScheduled.compareAndSet(false, true)) thread.execute(::flush)

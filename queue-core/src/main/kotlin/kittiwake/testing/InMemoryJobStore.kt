@@ -136,14 +136,20 @@ public class InMemoryJobStore(
         val notOurs = mutableSetOf<JobId>()
         for (completion in completions) {
             val job = jobs[completion.claim.id]
+            val trace = worker to completion::class
             if (job != null && job.isHeldBy(completion.claim) && completion.claim.worker == worker) {
                 job.write(completion)
-                if (completion.leavesTrace) job.writers[completion.claim.attempt] = worker
-            } else if (job?.writers?.get(completion.claim.attempt) != worker) {
+                if (completion.leavesTrace) job.traces[completion.claim.attempt] = trace
+            } else if (job?.traces?.get(completion.claim.attempt) != trace) {
                 notOurs += completion.claim.id
             }
         }
         notOurs
+    }
+
+    override suspend fun completedAnyway(worker: WorkerId, claims: List<ClaimedJob>): Set<JobId> = synchronized(this) {
+        val completed = worker to Completion.Succeeded::class
+        claims.filter { jobs[it.id]?.traces?.get(it.attempt) == completed }.mapTo(mutableSetOf()) { it.id }
     }
 
     private val Completion.leavesTrace: Boolean get() = this is Completion.End || this is Completion.Failed

@@ -11,7 +11,9 @@ import kittiwake.job.JobState
 import kittiwake.job.Retention
 import kittiwake.job.SUSPECT_AFTER
 import kittiwake.job.WorkerId
+import kittiwake.store.Completion
 import kotlinx.serialization.json.Json
+import kotlin.reflect.KClass
 import kotlin.time.Instant
 
 /** A job as it lies in an [InMemoryJobStore], whose lock guards it. */
@@ -24,8 +26,8 @@ internal class StoredJob(val id: JobId, val new: NewJob, val enqueuedAt: Instant
     var lease: Long? = null
         private set
 
-    /** Who wrote how an attempt ended, as long as a trace of that is kept: of an ended job, the last one. */
-    val writers = mutableMapOf<Int, WorkerId>()
+    /** Who wrote how which attempt ended, as long as a trace of it is kept: of an ended job, the last one. */
+    val traces = mutableMapOf<Int, Pair<WorkerId, KClass<out Completion>>>()
 
     /** Its place in the order of those that became ready. */
     var turn = 0L
@@ -72,7 +74,7 @@ internal class StoredJob(val id: JobId, val new: NewJob, val enqueuedAt: Instant
 
     fun end(ending: Ending, at: Instant) {
         lease = null
-        writers.clear()
+        traces.clear()
         state = JobState.Ended(ending, at)
     }
 

@@ -15,6 +15,7 @@ import kittiwake.job.JobType
 import kittiwake.job.Outcome
 import kittiwake.job.QueueName
 import kittiwake.job.Retention
+import kittiwake.job.checkName
 import kittiwake.job.storedText
 import kittiwake.store.JobStore
 import java.security.SecureRandom
@@ -129,9 +130,7 @@ public class WorkerBuilder internal constructor(
     internal fun build(): Worker {
         val configs = mutableListOf<QueueConfig>()
         checkConfig("Worker \"$name\"") {
-            rule(name.isNotBlank() && name.length <= 100) {
-                "its name must have 1 to 100 characters, but was \"${name.take(120)}\""
-            }
+            valid { checkName("Worker names", name, MAX_NAME_LENGTH) }
             rule(queues.isNotEmpty()) { "it works no queue. Say queue(\"…\")" }
             for ((queue, builder) in queues) {
                 builder.check(this, queue)
@@ -223,6 +222,8 @@ public class QueueBuilder internal constructor() {
         const val MAX_PREFETCH = 10_000
     }
 }
+
+private const val MAX_NAME_LENGTH = 100
 
 /** A job type and who works it. */
 internal class BoundJob<A : Any, R>(val type: JobType<A, R>, val handler: JobHandler<A, R>?)

@@ -105,7 +105,7 @@ class NewJobSpec :
                       - Queue names have 1 to 128 characters, not all of them spaces, but one had 0: ""
                       - priority must be between -1000 and 1000, but was 1001
                       - delay must be between zero and ten years, but was -5m
-                      - the unique key must have 1 to 255 bytes, but has 0: ""
+                      - the unique key must have 1 to 255 bytes, but has 0
                     """.trimIndent()
             }
         }
@@ -177,7 +177,7 @@ class NewJobSpec :
             test("has 1 to 255 bytes of UTF-8") {
                 mail.newJob(ana) { uniqueKey = "é".repeat(127) + "x" }.uniqueKey!!.length shouldBe 128
                 problemsOf { uniqueKey = "é".repeat(128) } shouldContain
-                    "the unique key must have 1 to 255 bytes, but has 256: \"${"é".repeat(40)}\""
+                    "the unique key must have 1 to 255 bytes, but has 256"
             }
             test("has only characters that PostgreSQL can store") {
                 problemsOf { uniqueKey = "a\u0000" } shouldContain

@@ -31,6 +31,12 @@ class MigrationsSpec :
             kittiwake.migrate().shouldBeEmpty()
         }
 
+        test("may take longer than any statement of the engine") {
+            val source = ConnectionSource(TestDatabase.dataSource)
+            source.forMigrations.connection.use { it.networkTimeout shouldBe 0 }
+            (source.dataSource.connection.use { it.networkTimeout } > 0) shouldBe true
+        }
+
         test("can be printed and applied by another tool") {
             val kittiwake = autoClose(unmigrated())
             TestDatabase.execute(kittiwake.migrationSql())

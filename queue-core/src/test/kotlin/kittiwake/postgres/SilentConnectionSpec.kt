@@ -26,10 +26,9 @@ class SilentConnectionSpec :
             val source = ConnectionSource(wire.dataSource)
             source.openListener(10.seconds).close()
             wire.mute()
-            for (open in listOf({ source.open("test", 10.seconds) }, { source.openListener(10.seconds) })) {
-                val opening = CompletableFuture.runAsync { shouldThrow<SQLException> { open() } }
-                opening.get(40, TimeUnit.SECONDS)
-            }
+            listOf({ source.open("test", 10.seconds) }, { source.openListener(10.seconds) })
+                .map { open -> CompletableFuture.runAsync { shouldThrow<SQLException> { open() } } }
+                .forEach { it.get(40, TimeUnit.SECONDS) }
             wire.heal()
             source.open("test", 10.seconds).close()
         }

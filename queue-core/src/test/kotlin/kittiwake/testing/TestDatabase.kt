@@ -23,11 +23,15 @@ object TestDatabase {
             ?: if (System.getenv("KITTIWAKE_TEST_CONTAINERS") == "true") container() else embedded()
     }
 
-    val dataSource: DataSource by lazy { PGSimpleDataSource().also { it.setURL(url) } }
+    val dataSource: DataSource by lazy { dataSource { } }
+
+    /** The database, reached in a way of one's own. */
+    fun dataSource(configure: PGSimpleDataSource.() -> Unit): DataSource =
+        PGSimpleDataSource().also { it.setURL(url) }.apply(configure)
 
     /** A queue in a schema that nobody else uses. */
-    fun kittiwake(configure: KittiwakeBuilder.() -> Unit = {}): Kittiwake = Kittiwake
-        .connect(dataSource) {
+    fun kittiwake(users: DataSource = dataSource, configure: KittiwakeBuilder.() -> Unit = {}): Kittiwake = Kittiwake
+        .connect(users) {
             schema = freshSchema()
             configure()
         }.also { it.migrate() }
@@ -56,6 +60,7 @@ object TestDatabase {
         .setServerConfig("fsync", "on")
         .setServerConfig("synchronous_commit", "on")
         .setServerConfig("shared_buffers", "128MB")
+        .setServerConfig("max_prepared_transactions", "8")
         .start()
         .getJdbcUrl("postgres", "postgres")
 

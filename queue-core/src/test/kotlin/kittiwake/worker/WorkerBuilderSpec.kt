@@ -206,7 +206,8 @@ class WorkerBuilderSpec :
                     problemsOf {
                         name = bad
                         queue("images")
-                    } shouldContain "its name must have 1 to 100 characters, but was \"$bad\""
+                    } shouldContain
+                        "Worker names have 1 to 100 characters, not all of them spaces, but one had ${bad.length}: \"$bad\""
                 }
             }
         }

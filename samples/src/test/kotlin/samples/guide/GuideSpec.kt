@@ -149,6 +149,31 @@ class GuideSpec :
             }
         }
 
+        context("operating") {
+            test("a queue behind a pooler does its jobs") {
+                val schema = TestDatabase.kittiwake().use { it.schema }
+                connectBehindPooler(TestDatabase.dataSource, schema).use { kittiwake ->
+                    working(imageWorker(kittiwake, EventCounts())) {
+                        val job = kittiwake.submit(mail, MailArgs("ana@example.org", "Hi"))
+                        kittiwake.ended(job.id).ending shouldBe Ending.COMPLETED
+                    }
+                }
+            }
+
+            test("the roles of the guide are given what they need") {
+                execute("create role shop_web; create role shop_worker")
+                TestDatabase.kittiwake().use { kittiwake ->
+                    TestDatabase.connect { migrateAndGrant(kittiwake, it) }
+                    execute("set role shop_web; select ${kittiwake.schema}.enqueue('mail')")
+                    val left = "select count(*) from ${kittiwake.schema}.ready"
+                    number(left) shouldBe 1
+                    execute("set role shop_worker; delete from ${kittiwake.schema}.ready")
+                    number(left) shouldBe 0
+                }
+                for (role in listOf("shop_web", "shop_worker")) execute("drop owned by $role; drop role $role")
+            }
+        }
+
         test("a worker process works until it is told to stop") {
             TestDatabase.kittiwake().use { kittiwake ->
                 val worker = kittiwake.worker {

@@ -20,8 +20,8 @@ internal class Telling(private val observers: List<JobObserver>) {
         val claim = completion.claim
         when (completion) {
             is Completion.Failed ->
-                log.warn("{} failed, again in {}: {}", claim, completion.delay, completion.error.firstLine())
-            is Completion.Discarded -> log.warn("{} is discarded: {}", claim, completion.error.firstLine())
+                log.warn("{} failed, again in {}: {}", claim, completion.delay, kindOf(completion.error))
+            is Completion.Discarded -> log.warn("{} is discarded: {}", claim, kindOf(completion.error))
             else -> log.trace("{}", completion)
         }
         if (observers.isNotEmpty()) tell(eventOf(completion, claim))
@@ -69,9 +69,12 @@ internal class Telling(private val observers: List<JobObserver>) {
         }
     }
 
-    private fun String.firstLine() = lineSequence().first()
+    /** What an error is, without what it says: that may be personal data, and is kept with the attempt. */
+    private fun kindOf(error: String): String = KIND.matchAt(error, 0)?.value ?: "an error"
 
     private companion object {
+        /** What a stored error begins with: words of our own, or the class of an exception, before a colon. */
+        val KIND = Regex("""(?:Given up|Discarded by its handler|(?:\w+\.)+[\w$]+)(?=:|\R|$)""")
         val log = LoggerFactory.getLogger("kittiwake.worker")!!
     }
 }
