@@ -6,6 +6,7 @@ import chaos.fault.Site
 import chaos.history.Entry
 import chaos.history.Footprint
 import chaos.history.History
+import chaos.history.LifeChange
 import chaos.history.Settings
 import chaos.plan.FaultPlan
 import chaos.plan.Injected
@@ -50,6 +51,7 @@ class ChaosRun(private val options: Options, private val plan: FaultPlan, privat
 
     private fun run(server: CrashableServer, cast: Cast, audit: Audit, disk: SmallDisk?): History {
         cast.begin()
+        awaitWorkers(audit)
         say("warming up")
         pause(WARM_UP)
         val from = Clock.System.now()
@@ -90,6 +92,13 @@ class ChaosRun(private val options: Options, private val plan: FaultPlan, privat
         }
     }
 
+    /** A process may take long to start where others start, too; what is broken before it works shows little. */
+    private fun awaitWorkers(audit: Audit) {
+        val started = TimeSource.Monotonic.markNow()
+        fun joined() = audit.lives().count { it.kind == LifeChange.Kind.JOINED }
+        while (joined() < Cast.WORKERS && started.elapsedNow() < START) pause(POLL)
+    }
+
     /** Until nothing is left but what nobody can do, or for as long as anybody may ask for. */
     private fun drain(audit: Audit) {
         val started = TimeSource.Monotonic.markNow()
@@ -127,7 +136,8 @@ class ChaosRun(private val options: Options, private val plan: FaultPlan, privat
     private companion object {
         /** Commit times tell since when others could know of a change. */
         val SETTINGS = mapOf("track_commit_timestamp" to "on", "log_lock_waits" to "on")
-        val WARM_UP = 5.seconds
+        val START = 60.seconds
+        val WARM_UP = 8.seconds
         val AFTERGLOW = 6.seconds
         val DRAIN = 60.seconds
         val POLL = 200.milliseconds

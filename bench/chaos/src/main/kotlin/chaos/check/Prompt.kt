@@ -90,7 +90,7 @@ class Prompt : Check {
 
     private companion object {
         /** Two processors, a dozen processes, and code that is not compiled yet. */
-        val ROOM: Duration = 2.seconds
+        val ROOM: Duration = 3.seconds
 
         /** A poll comes up to a tenth later. */
         const val JITTER = 1.1

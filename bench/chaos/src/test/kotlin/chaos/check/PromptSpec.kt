@@ -31,19 +31,19 @@ class PromptSpec :
             check accepts calm { claimedAfter(1.seconds) }
         }
         test("a job that nobody told the sleepers of") {
-            check.catches("waited 3.01s for its claim", 1, calm { claimedAfter(3.seconds) })
+            check.catches("waited 4.01s for its claim", 1, calm { claimedAfter(4.seconds) })
         }
         test("where there are no notifications, a poll more") {
-            check accepts calm(notifications = false) { claimedAfter(2_200.milliseconds) }
-            check.catches("waited 2.21s", 1, calm(notifications = true) { claimedAfter(2_200.milliseconds) })
-            check.catches("waited 2.41s", 1, calm(notifications = false) { claimedAfter(2_400.milliseconds) })
+            check accepts calm(notifications = false) { claimedAfter(3_200.milliseconds) }
+            check.catches("waited 3.21s", 1, calm(notifications = true) { claimedAfter(3_200.milliseconds) })
+            check.catches("waited 3.41s", 1, calm(notifications = false) { claimedAfter(3_400.milliseconds) })
         }
         test("a job that nobody claims") {
             check.catches(
                 "waited for a claim in vain", 1,
                 calm {
                     enqueued(1)
-                    after(3.seconds)
+                    after(4.seconds)
                 },
             )
         }
@@ -67,14 +67,14 @@ class PromptSpec :
         }
         test("jobs from before there was a worker, and from the time of the faults, are not judged") {
             val early = calm {
-                claimedAfter(3.seconds)
+                claimedAfter(4.seconds)
                 joined("ben")
             }
             check accepts early
             check.examine(early).figures shouldContain ("judged" to "0")
             check accepts history {
                 joined("ana")
-                claimedAfter(3.seconds)
+                claimedAfter(4.seconds)
             }
         }
     })
