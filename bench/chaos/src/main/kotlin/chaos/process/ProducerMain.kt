@@ -31,11 +31,12 @@ fun main(arguments: Array<String>) {
 
 private class Producer(private val assignment: Assignment, private val journal: Journal) {
     private val random = Random(assignment.seed * 31 + assignment.generation)
-    private val offers = Offers(
-        random,
-        firstBusiness =
-            assignment.generation * GENERATION + assignment.seed % SEEDS * SEAT,
-    )
+    private val offers =
+        Offers(
+            random,
+            firstBusiness = assignment.generation * GENERATION + assignment.seed % SEEDS * SEAT,
+            poisonAfter = if (assignment.generation == 1) CALM_OFFERS else FEW_OFFERS,
+        )
     private val pool = HikariDataSource(
         HikariConfig().also {
             it.jdbcUrl = assignment.jdbcUrl
@@ -139,6 +140,10 @@ private class Producer(private val assignment: Assignment, private val journal: 
 
     private companion object {
         const val CALLS_OFF_ONE_IN = 25
+
+        /** More than are made while a run warms up; and so few that a second process after a kill comes to it, too. */
+        const val CALM_OFFERS = 350
+        const val FEW_OFFERS = 60
 
         /** Business rows of different producers, and of one after another, have numbers of their own. */
         const val SEEDS = 100

@@ -4,9 +4,8 @@ import chaos.audit.Audit
 import kotlin.random.Random
 
 /** What a producer offers next, by its seed: mostly what should go well, some of everything else. */
-class Offers(private val random: Random, firstBusiness: Long) {
+class Offers(private val random: Random, private val firstBusiness: Long, private val poisonAfter: Int) {
     private var nextBusiness = firstBusiness
-    private var poisonsLeft = 1
 
     /** Some jobs for one transaction, together with one business row. */
     class Offer(val deed: Deed, val args: List<DeedArgs>, val isRolledBack: Boolean) {
@@ -25,7 +24,8 @@ class Offers(private val random: Random, firstBusiness: Long) {
         val roll = random.nextInt(WEIGHTS.values.sum())
         var sum = 0
         val deed = WEIGHTS.entries.first { (_, weight) -> roll < weight.also { sum += it }.let { sum } }.key
-        return if (deed == Deed.POISON && poisonsLeft-- <= 0) Deed.EXTERNAL else deed
+        // One for each producer, and none before there is a calm to measure.
+        return if (nextBusiness - firstBusiness == poisonAfter.toLong()) Deed.POISON else deed
     }
 
     private fun args(deed: Deed, business: Long): DeedArgs = when (deed) {
@@ -43,7 +43,7 @@ class Offers(private val random: Random, firstBusiness: Long) {
         val WEIGHTS =
             mapOf(
                 Deed.BANK to 40, Deed.EXTERNAL to 30, Deed.CHAIN to 4, Deed.KEYED to 10, Deed.FAILING to 6,
-                Deed.SLOW to 5, Deed.LATE to 1, Deed.SNOOZING to 4, Deed.STUBBORN to 1, Deed.POISON to 1,
+                Deed.SLOW to 5, Deed.LATE to 1, Deed.SNOOZING to 4, Deed.STUBBORN to 1,
                 Deed.UNREADABLE to 2, Deed.UNKNOWN to 1, Deed.ABUSIVE to 4,
             )
     }
