@@ -48,6 +48,14 @@ class Cast(
         (workers + producers).forEach { it.occupy() }
     }
 
+    /** Each worker in turn is told to end and replaced, as a deployment does it. */
+    fun redeployWorkers() {
+        for (seat in workers) {
+            val generation = seat.generation
+            if (seat.terminate()) seat.awaitSuccessor(generation)
+        }
+    }
+
     /** Nobody enqueues any more. */
     fun stopProducers() {
         producers.forEach { it.retire() }

@@ -59,8 +59,11 @@ class ChaosRun(private val options: Options, private val plan: FaultPlan, privat
         val site = Site(server, Cast.SCHEMA, Cast.APPLICATION, cast.workers, cast.producers, disk)
         val faults = runBlocking { Injector(site).run(plan, ::say) }
         val healedAt = Clock.System.now()
-        say("healed; draining")
+        say("healed; a deployment, while work goes on")
         pause(AFTERGLOW)
+        cast.redeployWorkers()
+        pause(AFTERGLOW)
+        say("draining")
         cast.stopProducers()
         drain(audit)
         val rest = audit.rest(listenersExpected = Cast.WORKERS)
@@ -138,8 +141,8 @@ class ChaosRun(private val options: Options, private val plan: FaultPlan, privat
         val SETTINGS = mapOf("track_commit_timestamp" to "on", "log_lock_waits" to "on")
         val START = 60.seconds
         val WARM_UP = 8.seconds
-        val AFTERGLOW = 6.seconds
-        val DRAIN = 60.seconds
+        val AFTERGLOW = 2.seconds
+        val DRAIN = 120.seconds
         val POLL = 200.milliseconds
         val STILL = 1.seconds
     }

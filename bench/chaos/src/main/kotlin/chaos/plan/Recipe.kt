@@ -85,7 +85,8 @@ internal class Recipe(
                         Recipe(DELAY, 3.seconds, 6.seconds) { "5 to 500 ms" },
                         Recipe(CLOCK_OFFSET, 5.seconds, 8.seconds) { "${it.nextInt(1, 49)}h Pacific/Kiritimati" },
                     ) + CUTS,
-                Reach.PRODUCER to listOf(Recipe(KILL, 500.milliseconds, 2.seconds)) + CUTS,
+                // Twice, for one may fall into a time in which nothing can be enqueued.
+                Reach.PRODUCER to listOf(Recipe(KILL, 500.milliseconds, 2.seconds)) + CUTS + CUTS,
                 Reach.SERVER to
                     listOf(
                         Recipe(CRASH_SERVER, 1.seconds, 3.seconds) { "postmaster" },

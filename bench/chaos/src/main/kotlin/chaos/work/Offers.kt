@@ -33,7 +33,7 @@ class Offers(private val random: Random, private val firstBusiness: Long, privat
         Deed.CHAIN -> DeedArgs(business, depth = random.nextInt(3))
         Deed.KEYED -> DeedArgs(business, millis = random.nextLong(300), key = "k${random.nextInt(8)}")
         Deed.FAILING -> DeedArgs(business, failures = random.nextInt(1, 4))
-        Deed.SLOW -> DeedArgs(business, millis = random.nextLong(1_000, 6_000))
+        Deed.SLOW -> DeedArgs(business, millis = random.nextLong(1_000, 4_000))
         Deed.STUBBORN -> DeedArgs(business, millis = random.nextLong(100, 3_000))
         Deed.ABUSIVE -> DeedArgs(business, failures = random.nextInt(0, 3), abuse = Abuse.entries.random(random))
         else -> DeedArgs(business, millis = random.nextLong(50))
