@@ -98,6 +98,7 @@ class ChaosRun(private val options: Options, private val plan: FaultPlan, privat
     /** A process may take long to start where others start, too; what is broken before it works shows little. */
     private fun awaitWorkers(audit: Audit) {
         val started = TimeSource.Monotonic.markNow()
+
         fun joined() = audit.lives().count { it.kind == LifeChange.Kind.JOINED }
         while (joined() < Cast.WORKERS && started.elapsedNow() < START) pause(POLL)
     }
