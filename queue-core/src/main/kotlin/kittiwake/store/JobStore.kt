@@ -33,12 +33,7 @@ public interface JobStore {
      * Takes [worker] into the list of the living, from which nobody strikes it off before it has been silent for its
      * [lease], whoever looks. It throws [kittiwake.SchemaException] when the store is not one that it knows.
      */
-    public suspend fun join(
-        worker: WorkerId,
-        name: String,
-        queues: Set<QueueName>,
-        lease: Duration = Duration.ZERO,
-    )
+    public suspend fun join(worker: WorkerId, name: String, queues: Set<QueueName>, lease: Duration = Duration.ZERO)
 
     /**
      * Takes up to [limit] ready jobs: highest priority first, then by expected time, unset last, then in the order of
