@@ -1,4 +1,4 @@
-.PHONY: help build test spec lint format api-dump bench
+.PHONY: help build test spec chaos lint format api-dump bench
 
 help: ## lists the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-10s %s\n", $$1, $$2}'
@@ -11,6 +11,9 @@ test: ## passes all tests, as CI does
 
 spec: ## one spec: make spec in=queue-core named=JobRunnerSpec
 	mvn -B -pl $(in) -am -Dtest=$(named) -DfailIfNoTests=false -Dsurefire.failIfNoSpecifiedTests=false test
+
+chaos: ## breaks everything for 45 s by a fresh seed: make chaos args="--seed=7 --length=15m" for more
+	mvn -q -B compile -Pchaos -pl bench/chaos -am -Dargs="$(args)"
 
 lint: ## says what ktlint thinks
 	mvn -q -B spotless:check

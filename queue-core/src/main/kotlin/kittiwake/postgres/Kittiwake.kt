@@ -16,6 +16,7 @@ import kittiwake.postgres.statement.InsertJobs
 import kittiwake.store.Cancellation
 import kittiwake.store.Inserted
 import kittiwake.store.JobStore
+import kittiwake.store.LocalBells
 import kittiwake.worker.Worker
 import kittiwake.worker.WorkerBuilder
 import kotlinx.coroutines.delay

@@ -28,6 +28,8 @@ import kittiwake.store.Cancellation
 import kittiwake.store.Completion
 import kittiwake.store.Inserted
 import kittiwake.store.JobStore
+import kittiwake.store.LocalBells
+import kittiwake.store.LocalWakeups
 import kittiwake.store.Promotion
 import kittiwake.store.Pulse
 import kittiwake.store.Rescued

@@ -3,6 +3,7 @@ package kittiwake.postgres
 import kittiwake.KittiwakeSpi
 import kittiwake.internal.forever
 import kittiwake.job.QueueName
+import kittiwake.store.LocalBells
 import kittiwake.store.Wakeups
 import kotlinx.coroutines.CoroutineDispatcher
 import kotlinx.coroutines.awaitCancellation

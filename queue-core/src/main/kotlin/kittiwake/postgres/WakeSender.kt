@@ -1,6 +1,7 @@
 package kittiwake.postgres
 
 import kittiwake.job.QueueName
+import kittiwake.store.LocalBells
 import org.slf4j.LoggerFactory
 import java.util.concurrent.ConcurrentHashMap
 import java.util.concurrent.LinkedBlockingQueue

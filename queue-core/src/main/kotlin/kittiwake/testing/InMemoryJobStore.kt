@@ -15,14 +15,14 @@ import kittiwake.store.Cancellation
 import kittiwake.store.Completion
 import kittiwake.store.Inserted
 import kittiwake.store.JobStore
+import kittiwake.store.LocalBells
+import kittiwake.store.LocalWakeups
 import kittiwake.store.Promotion
 import kittiwake.store.Pulse
 import kittiwake.store.Rescued
 import kittiwake.store.SILENT
 import kittiwake.store.Wakeups
 import kittiwake.store.parked
-import kotlinx.coroutines.awaitCancellation
-import java.util.concurrent.CopyOnWriteArraySet
 import kotlin.coroutines.CoroutineContext
 import kotlin.coroutines.EmptyCoroutineContext
 import kotlin.time.Duration
@@ -43,7 +43,7 @@ public class InMemoryJobStore(
     private val jobs = LinkedHashMap<JobId, StoredJob>()
     private val workers = mutableMapOf<WorkerId, StoredWorker>()
     private val turns = mutableMapOf<String, Instant>()
-    private val bells = CopyOnWriteArraySet<(QueueName?) -> Unit>()
+    private val bells = LocalBells()
     private var lastId = 0L
     private var lastLease = 0L
     private var lastTurn = 0L
@@ -55,7 +55,7 @@ public class InMemoryJobStore(
 
     override suspend fun insert(jobs: List<NewJob>): List<Inserted> {
         val inserted = inOneTurn { jobs.map(::insert) }
-        jobs.mapTo(mutableSetOf()) { it.queue }.forEach(::ring)
+        jobs.mapTo(mutableSetOf()) { it.queue }.forEach(bells::ring)
         return inserted
     }
 
@@ -114,7 +114,7 @@ public class InMemoryJobStore(
         }
 
     override suspend fun putBack(worker: WorkerId, jobs: List<Completion.Return>): Set<JobId> =
-        inOneTurn { returned(worker, jobs) }.also { jobs.mapTo(mutableSetOf()) { it.claim.queue }.forEach(::ring) }
+        inOneTurn { returned(worker, jobs) }.also { jobs.mapTo(mutableSetOf()) { it.claim.queue }.forEach(bells::ring) }
 
     private fun returned(worker: WorkerId, jobs: List<Completion.Return>): Set<JobId> =
         fenced(worker, jobs) { completion ->
@@ -180,7 +180,7 @@ public class InMemoryJobStore(
                 val leases = lost.mapNotNull { it.lease }.distinct().take(limit)
                 inOneTurn { lost.filter { it.lease in leases }.map(::rescue) }
             }
-        rescued.mapTo(mutableSetOf()) { it.queue }.forEach(::ring)
+        rescued.mapTo(mutableSetOf()) { it.queue }.forEach(bells::ring)
         return rescued
     }
 
@@ -222,20 +222,7 @@ public class InMemoryJobStore(
     override suspend fun stop(worker: WorkerId): Boolean =
         synchronized(this) { workers[worker]?.takeIf { it.isAlive }?.also { it.isStopRequested = true } != null }
 
-    override fun wakeups(queues: Set<QueueName>): Wakeups = object : Wakeups {
-        override suspend fun listen(ring: (QueueName?) -> Unit) {
-            bells += ring
-            try {
-                awaitCancellation()
-            } finally {
-                bells -= ring
-            }
-        }
-
-        override suspend fun quiet(queue: QueueName) = Unit
-
-        override suspend fun busy(queue: QueueName) = Unit
-    }
+    override fun wakeups(queues: Set<QueueName>): Wakeups = LocalWakeups(bells)
 
     /** What becomes ready by one verb waits in the order of its enqueue, behind what was ready before. */
     private fun <T> inOneTurn(verb: () -> T): T = synchronized(this) {
@@ -245,10 +232,6 @@ public class InMemoryJobStore(
 
     private fun StoredJob.waits(until: Instant?, attempts: Int) {
         putBack(until?.takeIf { it > now }, attempts, lastTurn)
-    }
-
-    private fun ring(queue: QueueName) {
-        bells.forEach { it(queue) }
     }
 
     private companion object {

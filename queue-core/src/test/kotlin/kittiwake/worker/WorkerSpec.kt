@@ -10,6 +10,7 @@ import io.kotest.matchers.shouldBe
 import io.kotest.matchers.string.shouldContain
 import io.kotest.matchers.types.shouldBeInstanceOf
 import kittiwake.KittiwakeSpi
+import kittiwake.enqueue.newJob
 import kittiwake.event.JobEvent
 import kittiwake.event.JobObserver
 import kittiwake.job.After
@@ -511,6 +512,26 @@ class WorkerSpec :
         }
 
         context("stopping") {
+            test("ends in the graces and one lease, however much there is to give back to a store that is away") {
+                var isDown = false
+                virtually({ FlakyStore(it) { isDown } }) {
+                    val type = job<Args>("q") { handle { awaitCancellation() } }
+                    val jobs = List(10_000) { type.newJob(Args(it)) }
+                    memory.insert(jobs)
+                    val run =
+                        run {
+                            queue("q") { prefetch = 10_000 }
+                            jobs(type)
+                            lease = 30.seconds
+                            shutdownGrace = 3.seconds
+                            cancelGrace = 2.seconds
+                        }
+                    delay(10.seconds)
+                    isDown = true
+                    run.stop()
+                    now shouldBeLessThanOrEqualTo 10.seconds + 3.seconds + 2.seconds + 30.seconds
+                }
+            }
             test("lets running jobs finish within the grace, and claims nothing more") {
                 virtually {
                     val type = job<Args>("q") { handle { delay(10.seconds) } }

@@ -165,31 +165,42 @@ internal class WorkerLife(
         val isAsked = !isLost && !ended.isCancelled
         if (isAsked) records.launch(store.engine) { announceStop() }
         val prefetched = slots.values.flatMap { it.clear() }
+        val releasing = records.launch(store.engine) { if (!isLost) release(prefetched) }
         if (isLost) {
             running.interruptAll { Interruption.LeaseLost() }
         } else {
             suspects.release()
-            prefetched.forEach { completer.submit(Completion.Released(it, Duration.ZERO)) }
             withTimeoutOrNull(config.shutdownGrace) { work.handlersEnd() }
             running.interruptAll { Interruption.WorkerStopping() }
         }
         val stopped = withTimeoutOrNull(config.cancelGrace) { work.handlersEnd() } != null
-        if (!stopped) abandon()
+        val idle = if (stopped) emptyList() else abandon()
         work.cancel()
+        val flushed =
+            withTimeoutOrNull(config.lease) {
+                releasing.join()
+                release(idle)
+                completer.close()
+                completing.join()
+            } != null
         completer.close()
-        val flushed = withTimeoutOrNull(config.lease) { completing.join() } != null
         if (stopped && flushed && !isLost) leave()
     }
 
     /**
-     * Goes on without those that do not stop. Their claims are not given back while their code may run; those that no
-     * thread was free for never ran, and are.
+     * Goes on without those that do not stop. Their claims are not given back while their code may run. Those that no
+     * thread was free for never ran: they are what is returned.
      */
-    private suspend fun abandon() {
+    private fun abandon(): List<ClaimedJob> {
         val (idle, stuck) = running.left().partition { it.withdraw() }
         stuck.forEach { telling.abandoned(it.claim) }
-        for (job in idle) {
-            if (isLost) telling.lost(job.claim) else completer.submit(Completion.Released(job.claim, Duration.ZERO))
+        return idle.map { it.claim }
+    }
+
+    /** It waits while the database does not keep up. */
+    private suspend fun release(claims: List<ClaimedJob>) {
+        for (claim in claims) {
+            if (isLost) telling.lost(claim) else completer.submit(Completion.Released(claim, Duration.ZERO))
         }
     }
 

@@ -1,4 +1,4 @@
-package kittiwake.postgres
+package kittiwake.store
 
 import kittiwake.job.QueueName
 import java.util.concurrent.CopyOnWriteArraySet

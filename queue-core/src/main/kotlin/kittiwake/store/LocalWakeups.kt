@@ -1,11 +1,10 @@
-package kittiwake.postgres
+package kittiwake.store
 
 import kittiwake.KittiwakeSpi
 import kittiwake.job.QueueName
-import kittiwake.store.Wakeups
 import kotlinx.coroutines.awaitCancellation
 
-/** Without notifications: hears what this process commits itself. */
+/** What is heard without notifications: what this process commits itself. */
 @OptIn(KittiwakeSpi::class)
 internal class LocalWakeups(private val locals: LocalBells) : Wakeups {
     override suspend fun listen(ring: (QueueName?) -> Unit) {
