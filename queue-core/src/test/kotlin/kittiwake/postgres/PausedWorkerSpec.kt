@@ -4,6 +4,7 @@ import io.kotest.assertions.nondeterministic.eventually
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.matchers.nulls.shouldNotBeNull
 import io.kotest.matchers.shouldBe
+import kittiwake.KittiwakeSpi
 import kittiwake.event.JobEvent
 import kittiwake.job.Ending
 import kittiwake.job.JobState
@@ -11,13 +12,14 @@ import kittiwake.testing.RecordedEvents
 import kittiwake.testing.TestDatabase
 import kittiwake.testing.working
 import kotlinx.coroutines.CompletableDeferred
-import kotlin.time.Duration.Companion.milliseconds
+import kotlin.time.Duration.Companion.ZERO
 import kotlin.time.Duration.Companion.seconds
 
 /**
  * A process that stands still (SIGSTOP) until its jobs were run again elsewhere, and then goes on (SIGCONT) where it
  * stood.
  */
+@OptIn(KittiwakeSpi::class)
 class PausedWorkerSpec :
     FunSpec({
         // So rare a heartbeat that the process writes its endings before it can hear that it was given up for dead.
@@ -35,11 +37,10 @@ class PausedWorkerSpec :
                         val ids = kittiwake.submitAll(scripted, List(4) { ScriptArgs(script) }).map { it.id }
                         eventually(30.seconds) { gate.waiting() shouldBe ids.size }
                         sleeper.stop()
+                        // As when its lease had run out, which would take as long as it takes.
+                        kittiwake.store.rescue(silentFor = ZERO, limit = 100)
                         kittiwake.working(events, {
                             queue("scripted")
-                            lease = 2.seconds
-                            heartbeatEvery = 400.milliseconds
-                            rescueEvery = 200.milliseconds
                             handle(scripted) { goOn.await() }
                         }) {
                             ids.forEach { events.awaitOf<JobEvent.Started>(it).attempt shouldBe 2 }

@@ -4,6 +4,7 @@ import io.kotest.assertions.nondeterministic.eventually
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.matchers.nulls.shouldNotBeNull
 import io.kotest.matchers.shouldBe
+import kittiwake.KittiwakeSpi
 import kittiwake.event.JobEvent
 import kittiwake.postgres.Gate
 import kittiwake.postgres.ProcessSettings
@@ -13,10 +14,11 @@ import org.jetbrains.exposed.v1.jdbc.SchemaUtils
 import org.jetbrains.exposed.v1.jdbc.insert
 import org.jetbrains.exposed.v1.jdbc.transactions.transaction
 import java.util.concurrent.CountDownLatch
-import kotlin.time.Duration.Companion.milliseconds
+import kotlin.time.Duration.Companion.ZERO
 import kotlin.time.Duration.Companion.seconds
 
 /** A process that stands still between the writes of its transactional handler and their commit. */
+@OptIn(KittiwakeSpi::class)
 class PausedWorkerSpec :
     FunSpec({
         // So rare a heartbeat that the process comes to its commit before it can hear that it was given up for dead.
@@ -36,11 +38,10 @@ class PausedWorkerSpec :
                         val ids = items.map { kittiwake.submit(ship, PackArgs(it)).id }
                         eventually(30.seconds) { gate.waiting() shouldBe ids.size }
                         sleeper.stop()
+                        // As when its lease had run out, which would take as long as it takes.
+                        kittiwake.store.rescue(silentFor = ZERO, limit = 100)
                         working(configure = {
                             queue("ship")
-                            lease = 2.seconds
-                            heartbeatEvery = 400.milliseconds
-                            rescueEvery = 200.milliseconds
                             handleInTransaction(ship, db) { args ->
                                 val second = attempt
                                 shipments.insert {
