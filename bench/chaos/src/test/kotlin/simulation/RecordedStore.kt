@@ -32,6 +32,7 @@ class RecordedStore(private val store: JobStore, private val now: () -> Instant)
 
     private val jobs = LinkedHashMap<JobId, Seen>()
     private val lastSeen = LinkedHashMap<WorkerId, Instant>()
+    private val leases = mutableMapOf<WorkerId, Duration>()
     private val joined = HashSet<WorkerId>()
     private var order = 0L
 
@@ -81,7 +82,10 @@ class RecordedStore(private val store: JobStore, private val now: () -> Instant)
     }
 
     override suspend fun rescue(silentFor: Duration?, limit: Int): List<Rescued> = store.rescue(silentFor, limit).also {
-        for ((worker, seen) in lastSeen.filterValues { it + silentFor <= now() }) {
+        for ((worker, seen) in lastSeen.filter { (worker, seen) ->
+            seen + (silentFor ?: leases.getValue(worker)) <=
+                now()
+        }) {
             lastSeen.remove(worker)
             note(worker, LifeChange.Kind.GIVEN_UP, seen)
         }
@@ -97,6 +101,7 @@ class RecordedStore(private val store: JobStore, private val now: () -> Instant)
         store.join(worker, name, queues, lease)
         if (worker in lastSeen) lastSeen[worker] = now()
         if (!joined.add(worker)) return
+        leases[worker] = lease
         lastSeen[worker] = now()
         note(worker, LifeChange.Kind.JOINED, now())
     }

@@ -44,7 +44,7 @@ sealed interface Step {
 
     data class Stop(val worker: Int) : Step
 
-    data class Rescue(val silentFor: Duration) : Step
+    data class Rescue(val silentFor: Duration?) : Step
 
     data class Cancel(val job: Int) : Step
 
@@ -76,7 +76,7 @@ sealed interface Step {
                 in 69..73 -> Beat(worker, some(dice))
                 in 74..75 -> Leave(worker)
                 76 -> Stop(worker)
-                in 77..82 -> Rescue(listOf(Duration.ZERO, A_MOMENT).random(dice))
+                in 77..82 -> Rescue(listOf(Duration.ZERO, A_MOMENT, null).random(dice))
                 in 83..87 -> Cancel(dice.nextInt(MANY))
                 in 88..91 -> Promote(QUEUES.random(dice))
                 in 92..94 -> Find(dice.nextInt(MANY))

@@ -11,6 +11,8 @@ import kittiwake.store.Cancellation
 import kittiwake.store.Completion
 import kittiwake.store.JobStore
 import kotlin.time.Duration
+import kotlin.time.Duration.Companion.ZERO
+import kotlin.time.Duration.Companion.days
 
 /** A store under trial: takes steps, and gives answers in which nothing is left that may differ from store to store. */
 @OptIn(KittiwakeSpi::class)
@@ -53,7 +55,7 @@ class Trial(private val store: JobStore, private val anHourPasses: () -> Unit) {
     private suspend fun join(step: Step.Join): String {
         val again = workers[step.worker]?.takeIf { it !in doubtful || store.beat(it, emptySet()).alive }
         val id = again ?: step.id.also { workers[step.worker] = it }
-        store.join(id, "worker ${step.worker}", setOf(QueueName("a")))
+        store.join(id, "worker ${step.worker}", setOf(QueueName("a")), lease = if (step.worker == 0) 30.days else ZERO)
         return "${again != null}"
     }
 
@@ -80,7 +82,7 @@ class Trial(private val store: JobStore, private val anHourPasses: () -> Unit) {
         return ""
     }
 
-    private suspend fun rescue(silentFor: Duration): String = store
+    private suspend fun rescue(silentFor: Duration?): String = store
         .rescue(silentFor, 1_000)
         .also { doubtful += workers.values }
         .map { "${it.id.told()} ${it.name} ${it.queue} attempt ${it.attempt} ${it.discarded}" }

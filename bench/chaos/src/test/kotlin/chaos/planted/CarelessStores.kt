@@ -25,7 +25,7 @@ import kotlin.time.Duration.Companion.seconds
 
 /** A rescuer does not ask how long the worker has been silent. */
 val rescueByIdOnly = PlantedBug("rescues from workers that are not silent", check = "K3") { isPlanted ->
-    val hasty = Mutation("rescue jobs", "and seen_at <= clock_timestamp() - ?", "and seen_at <= clock_timestamp() + ?")
+    val hasty = Mutation("rescue jobs", "<= clock_timestamp() - coalesce(?", "<= clock_timestamp() + coalesce(?")
     for (name in listOf("worker-1", "worker-2")) {
         worker(name, MutatingDataSource(plain, listOfNotNull(hasty.takeIf { isPlanted }))) { db, journal ->
             Deeds(db, journal).bind(this)
