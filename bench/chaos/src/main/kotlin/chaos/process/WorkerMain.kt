@@ -6,7 +6,6 @@ import chaos.work.DeedTypes
 import chaos.work.Deeds
 import com.zaxxer.hikari.HikariConfig
 import com.zaxxer.hikari.HikariDataSource
-import kittiwake.event.JobObserver
 import kittiwake.exposed.attach
 import kittiwake.postgres.Kittiwake
 import org.jetbrains.exposed.v1.jdbc.Database
@@ -38,17 +37,8 @@ fun main(arguments: Array<String>) {
         }
         queue(DeedTypes.TROUBLE) { concurrency = PLACES }
         Deeds(db, journal).bind(this)
-        observe(
-            JobObserver { event ->
-                journal.note { Entry.Told(it, event.id.value, event.attempt, event::class.simpleName.orEmpty()) }
-            },
-        )
-        lease = pace.lease
-        heartbeatEvery = pace.heartbeatEvery
-        pollEvery = pace.pollEvery
-        rescueEvery = pace.rescueEvery
-        shutdownGrace = pace.shutdownGrace
-        cancelGrace = pace.cancelGrace
+        observedBy(journal)
+        goAt(pace)
     }
     Weighing(journal).start()
     worker.runUntilShutdown()

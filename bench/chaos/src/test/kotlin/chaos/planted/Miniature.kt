@@ -12,10 +12,11 @@ import chaos.plan.Fault
 import chaos.plan.FaultKind
 import chaos.plan.Injected
 import chaos.process.Pace
+import chaos.process.goAt
+import chaos.process.observedBy
 import chaos.work.DeedTypes
 import io.zonky.test.db.postgres.embedded.EmbeddedPostgres
 import kittiwake.KittiwakeSpi
-import kittiwake.event.JobObserver
 import kittiwake.exposed.attach
 import kittiwake.postgres.Kittiwake
 import kittiwake.store.JobStore
@@ -79,17 +80,8 @@ class Miniature(server: EmbeddedPostgres, database: String, private val pace: Pa
             queue(DeedTypes.WORK) { concurrency = PLACES }
             queue(DeedTypes.TROUBLE) { concurrency = PLACES }
             bind(db, journal)
-            observe(
-                JobObserver { event ->
-                    journal.note { Entry.Told(it, event.id.value, event.attempt, event::class.simpleName.orEmpty()) }
-                },
-            )
-            lease = pace.lease
-            heartbeatEvery = pace.heartbeatEvery
-            pollEvery = pace.pollEvery
-            rescueEvery = pace.rescueEvery
-            shutdownGrace = pace.shutdownGrace
-            cancelGrace = pace.cancelGrace
+            observedBy(journal)
+            goAt(pace)
         }
         return worker.start().also { running += it }
     }
