@@ -100,7 +100,8 @@ internal class WorkerLife(
         val health = Health("Joining as worker $id", log, random)
         while (true) {
             try {
-                return store.join(id, config.name, config.queues.mapTo(mutableSetOf()) { it.name }, config.lease)
+                store.join(id, config.name, config.queues.mapTo(mutableSetOf()) { it.name }, config.lease)
+                return heartbeat.begin()
             } catch (e: SchemaException) {
                 throw e
             } catch (e: IllegalArgumentException) {
