@@ -61,22 +61,24 @@ class RescueSpec :
             store.rescue(silentFor = ZERO, limit = 10).single().id shouldBe id
             store.claim(aWorkerOf(store), images, 1).single().crashes shouldBe 0
         }
-        test("of a job whose end the server refuses puts it back, and all others are taken back as ever") {
-            val kittiwake = autoClose(TestDatabase.kittiwake())
-            val store = kittiwake.store
-            val kept = store.insertOne(aJob(maxAttempts = 1))
-            TestDatabase.execute(
-                "create table ${kittiwake.schema}.note (job_id bigint references ${kittiwake.schema}.job (id));" +
-                    "insert into ${kittiwake.schema}.note values ($kept)",
-            )
-            val (ended, others) = store.insertOne(aJob(maxAttempts = 1)) to
-                store.insert(List(3) { aJob() }).map { it.id }
-            val ana = aWorkerOf(store)
-            repeat(5) { store.oneClaimedBy(ana) }
-            val rescued = List(10) { store.rescue(silentFor = ZERO, limit = 100) }.flatten()
-            rescued.map { it.id } shouldContainExactlyInAnyOrder others + kept + ended
-            rescued.filter { it.discarded }.map { it.id } shouldBe listOf(ended)
-            store.claim(aWorkerOf(store), images, 10).single { it.id == kept }.attempt shouldBe 2
+        for (listens in listOf(true, false)) {
+            test("a job whose end the server refuses is put back, all others are rescued, notifications $listens") {
+                val kittiwake = autoClose(TestDatabase.kittiwake { notifications = listens })
+                val store = kittiwake.store
+                val kept = store.insertOne(aJob(maxAttempts = 1))
+                TestDatabase.execute(
+                    "create table ${kittiwake.schema}.note (job_id bigint references ${kittiwake.schema}.job (id));" +
+                        "insert into ${kittiwake.schema}.note values ($kept)",
+                )
+                val (ended, others) = store.insertOne(aJob(maxAttempts = 1)) to
+                    store.insert(List(3) { aJob() }).map { it.id }
+                val ana = aWorkerOf(store)
+                repeat(5) { store.oneClaimedBy(ana) }
+                val rescued = List(10) { store.rescue(silentFor = ZERO, limit = 100) }.flatten()
+                rescued.map { it.id } shouldContainExactlyInAnyOrder others + kept + ended
+                rescued.filter { it.discarded }.map { it.id } shouldBe listOf(ended)
+                store.claim(aWorkerOf(store), images, 10).single { it.id == kept }.attempt shouldBe 2
+            }
         }
         test("leaves no claim behind of a suspect that was cancelled while it waited for its turn") {
             val kittiwake = autoClose(TestDatabase.kittiwake())
