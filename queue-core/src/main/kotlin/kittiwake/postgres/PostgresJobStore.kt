@@ -155,13 +155,7 @@ internal class PostgresJobStore(
     private suspend fun <T> writing(statement: (Connection) -> T): T = try {
         onPool(statement)
     } catch (e: SQLException) {
-        throw if (e.sqlState?.take(2) in
-            UNWRITABLE
-        ) {
-            UnwritableException("The server refuses what it is given", e)
-        } else {
-            e
-        }
+        throw if (e.isRefusal) UnwritableException("The server refuses what it is given", e) else e
     }
 
     override suspend fun beat(worker: WorkerId, running: Set<JobId>): Pulse = withContext(pulse) {
@@ -220,8 +214,5 @@ internal class PostgresJobStore(
 
         /** So often may a beat go unanswered, and the next one still come in time. */
         const val BEATS_IN_A_LEASE = 4
-
-        /** Classes of SQLSTATE that are about the data: the same statement would fail for ever. */
-        val UNWRITABLE = setOf("22", "23", "44", "54", "P0")
     }
 }

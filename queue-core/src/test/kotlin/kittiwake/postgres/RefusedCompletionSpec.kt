@@ -6,11 +6,13 @@ import io.kotest.matchers.shouldBe
 import io.kotest.matchers.string.shouldContain
 import kittiwake.event.JobEvent
 import kittiwake.job.JobId
+import kittiwake.job.fixed
 import kittiwake.job.job
 import kittiwake.testing.RecordedEvents
 import kittiwake.testing.TestDatabase
 import kittiwake.testing.working
 import kotlinx.serialization.Serializable
+import kotlin.time.Duration.Companion.days
 
 @Serializable
 private class RefusedArgs(val n: Int)
@@ -41,6 +43,23 @@ class RefusedCompletionSpec :
                 completed shouldContainExactlyInAnyOrder refs.map { it.id } - kept
             }
             kittiwake.find(kept)!!.attempts shouldBe 1
+            events.all.value.none { it is JobEvent.LeaseLost } shouldBe true
+        }
+        test("a job put off beyond the calendar waits as long as can be, and its worker goes on") {
+            val kittiwake = autoClose(TestDatabase.kittiwake())
+            val type =
+                job<RefusedArgs>("refused") {
+                    retry = fixed(200_000_000.days)
+                    decide { args -> if (args.n == 0) snooze(200_000_000.days) else error("broken") }
+                }
+            val events = RecordedEvents()
+            kittiwake.working(events, {
+                queue("refused")
+                jobs(type)
+            }) {
+                events.awaitOf<JobEvent.Snoozed>(kittiwake.submit(type, RefusedArgs(0)).id)
+                events.awaitOf<JobEvent.Failed>(kittiwake.submit(type, RefusedArgs(1)).id)
+            }
             events.all.value.none { it is JobEvent.LeaseLost } shouldBe true
         }
     })

@@ -88,6 +88,14 @@ fun crashContract(newStore: suspend (crashLimit: Int?) -> JobStore): TestFactory
             store.crash()
             store.crashesOfAll() shouldBe mapOf(first to 2, second to 3)
         }
+        test("is put down to the suspect announced last, though the one before is still aboard in another claim") {
+            val store = newStore(null)
+            val (first, second) = store.someSuspects(2)
+            val ana = aWorkerOf(store)
+            List(2) { store.oneClaimedBy(ana) }.forEach { store.announce(it) shouldBe true }
+            store.crash()
+            store.crashesOfAll() shouldBe mapOf(first to 2, second to 3)
+        }
         test("is put down to the others when the suspect had ended before") {
             val store = newStore(3)
             val suspect = store.aSuspect()

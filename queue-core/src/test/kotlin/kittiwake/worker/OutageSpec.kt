@@ -2,10 +2,12 @@ package kittiwake.worker
 
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.matchers.collections.shouldContainExactly
+import io.kotest.matchers.comparables.shouldBeGreaterThanOrEqualTo
 import io.kotest.matchers.shouldBe
 import kittiwake.KittiwakeSpi
 import kittiwake.event.JobEvent
 import kittiwake.job.JobId
+import kittiwake.job.QueueName
 import kittiwake.job.WorkerId
 import kittiwake.job.job
 import kittiwake.store.JobStore
@@ -14,6 +16,9 @@ import kotlinx.coroutines.delay
 import kotlinx.coroutines.flow.MutableStateFlow
 import kotlinx.coroutines.flow.first
 import kotlinx.coroutines.test.runTest
+import kotlinx.coroutines.test.testTimeSource
+import java.sql.SQLException
+import kotlin.time.Duration
 import kotlin.time.Duration.Companion.minutes
 import kotlin.time.Duration.Companion.seconds
 
@@ -65,6 +70,26 @@ class OutageSpec :
                 }
             }
         }
+
+        test("rescues nobody in the first lease of contact of a worker that was started meanwhile") {
+            runTest {
+                val back = testTimeSource.markNow() + 12.seconds
+                val virtual = VirtualWorker(this) { AwayAtFirst(it) { back.hasNotPassedNow() } }
+                val id = virtual.enqueue(job<Args>("images"), Args())
+                val silent = WorkerId.random()
+                virtual.memory.join(silent, "silent", setOf(QueueName("images")), 1.seconds)
+                virtual.memory.claim(silent, QueueName("images"), 1)
+                val run =
+                    virtual.run {
+                        queue("images")
+                        jobs(job<Args>("images") { handle { } })
+                        rescueEvery = 1.seconds
+                    }
+                delay(2.minutes)
+                run.stop()
+                virtual.timesOf<JobEvent.Rescued>(id).single() shouldBeGreaterThanOrEqualTo 42.seconds
+            }
+        }
     })
 
 /** A store whose heartbeats are neither answered nor fail as long as it [isMute]. */
@@ -74,5 +99,14 @@ private class MuteStore(private val store: JobStore, private val isMute: Mutable
     override suspend fun beat(worker: WorkerId, running: Set<JobId>): Pulse {
         isMute.first { !it }
         return store.beat(worker, running)
+    }
+}
+
+/** A store that no worker can join while it [isAway]. */
+@OptIn(KittiwakeSpi::class)
+private class AwayAtFirst(private val store: JobStore, private val isAway: () -> Boolean) : JobStore by store {
+    override suspend fun join(worker: WorkerId, name: String, queues: Set<QueueName>, lease: Duration) {
+        if (isAway()) throw SQLException("the server is down", "57P03")
+        store.join(worker, name, queues, lease)
     }
 }

@@ -19,20 +19,28 @@ internal class AnnounceSuspect(schema: Schema) {
             this["lease"] = claim.lease
             this["worker"] = UUID.fromString(claim.worker.value)
         }) { it.getLong("id") }
-        .isNotEmpty()
+        .contains(claim.lease)
 }
 
-// Marks :job in its lease as the suspect that :worker starts now. It is the last word on this until the next suspect:
-// who has ended, or was put back, is no longer aboard, and whoever is claimed again is so in another lease. Rare: only
-// jobs that were aboard two crashes pay for it. Indexes: lease_pkey, job_pkey.
+// Marks :job in its lease as the suspect that :worker starts now, and takes that back from the one before, which has
+// run but may still be aboard: its end may not be written yet. It is the last word on this until the next suspect: who
+// has ended, or was put back, is no longer aboard, and whoever is claimed again is so in another lease. Rare: only jobs
+// that were aboard two crashes pay for it. Indexes: lease_pkey, lease_worker_idx, job_pkey.
 // language=PostgreSQL
 private const val ANNOUNCE_SUSPECT = """
 /* kittiwake: announce suspect */
 update {schema}.lease
-set suspect = :job
-where id = :lease
+set suspect = case when id = :lease then :job::bigint end
+where id = any(array(
+    select id
+    from {schema}.lease
+    where worker_id = :worker
+      and suspect is not null
+    union
+    select :lease
+))
   and worker_id is not distinct from :worker
-  and :job = any(job_ids)
+  and (id <> :lease or :job = any(job_ids))
   and exists (select from {schema}.job where job.id = :job)
 returning id
 """

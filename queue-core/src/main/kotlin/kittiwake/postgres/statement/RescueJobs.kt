@@ -7,10 +7,12 @@ import kittiwake.job.Retention
 import kittiwake.job.SUSPECT_AFTER
 import kittiwake.postgres.NamedSql
 import kittiwake.postgres.Schema
+import kittiwake.postgres.isRefusal
 import kittiwake.store.Rescued
 import kittiwake.store.SILENT
 import kittiwake.store.parked
 import java.sql.Connection
+import java.sql.SQLException
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.minutes
 
@@ -21,10 +23,22 @@ internal class RescueJobs(schema: Schema, private val retention: Retention, priv
     private val forget = NamedSql(FORGET_WORKERS, schema)
 
     fun execute(connection: Connection, silentFor: Duration?, limit: Int): List<Rescued> {
-        val rescued =
+        val rescued = takeBack(connection, silentFor, limit, endsJobs = true)
+        forget.query(connection, { this["after"] = FORGOTTEN_AFTER.inWholeMicroseconds }) {}
+        return rescued
+    }
+
+    /**
+     * A job whose end the server refuses must not keep the others from being taken back: they come one claim at a time,
+     * and those of its own claim go back to their queues, though they should end. Who claims one whose attempts are
+     * used up ends it, or says why not.
+     */
+    private fun takeBack(connection: Connection, silentFor: Duration?, limit: Int, endsJobs: Boolean): List<Rescued> =
+        try {
             rescue.query(connection, {
                 this["silent_for"] = silentFor?.inWholeMicroseconds
                 this["limit"] = limit
+                this["ends_jobs"] = endsJobs
                 this["keep_failed"] = retention.failedMicroseconds
                 this["suspect_after"] = SUSPECT_AFTER
                 this["crash_limit"] = crashLimit
@@ -36,9 +50,10 @@ internal class RescueJobs(schema: Schema, private val retention: Retention, priv
                     it.getInt("attempt"), it.getBoolean("over"),
                 )
             }
-        forget.query(connection, { this["after"] = FORGOTTEN_AFTER.inWholeMicroseconds }) {}
-        return rescued
-    }
+        } catch (e: SQLException) {
+            if (!e.isRefusal || !endsJobs) throw e
+            takeBack(connection, silentFor, 1, endsJobs = limit > 1)
+        }
 
     private companion object {
         /** Far longer than any statement of a dead worker can still be under way. */
@@ -47,13 +62,14 @@ internal class RescueJobs(schema: Schema, private val retention: Retention, priv
 }
 
 // Takes up to :limit leases of workers that have been silent for :silent_for, or for their lease, re-checked under
-// their locks: the worker is ended first, and a worker that beats in this moment is left alone. After a start of the server everybody gets that
-// time to speak first.
+// their locks: the worker is ended first, and a worker that beats in this moment is left alone. After a start of the
+// server everybody gets that time to speak first.
 //
 // Who is to blame is decided once, when the worker is ended and all its leases are still there: the suspect that it
 // ran, or else all aboard, but not the suspects that waited for their turn. Nobody is when it left or was asked to stop.
 //
-// The attempt counts; jobs whose attempts are used up, or that are to blame :crash_limit times, are discarded.
+// The attempt counts; jobs whose attempts are used up, or that are to blame :crash_limit times, are discarded, if
+// :ends_jobs says so.
 // Indexes: worker_pkey, lease_worker_idx, job_pkey, attempt_pkey.
 // language=PostgreSQL
 private const val RESCUE_JOBS = """
@@ -130,7 +146,7 @@ judged as materialized (
     from aboard
 ),
 lost as materialized (
-    select judged.*, parked or attempt >= max_attempts as over
+    select judged.*, :ends_jobs and (parked or attempt >= max_attempts) as over
     from judged
 ),
 noted as (

@@ -42,6 +42,12 @@ internal class Heartbeat(
      */
     val healthySince: TimeMark get() = if (isSilent()) time.markNow() else unbrokenSince
 
+    /** The store has taken the worker in: what was before it was asked is no sign of health. */
+    fun begin() {
+        answeredAt = time.markNow()
+        unbrokenSince = answeredAt
+    }
+
     private fun isSilent() = answeredAt.elapsedNow() > patience
 
     suspend fun run() {

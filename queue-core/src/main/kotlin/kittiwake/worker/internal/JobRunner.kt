@@ -3,6 +3,7 @@ package kittiwake.worker.internal
 import kittiwake.ArgsDecodingException
 import kittiwake.KittiwakeSpi
 import kittiwake.UnknownJobException
+import kittiwake.internal.CENTURY
 import kittiwake.internal.CurrentJob
 import kittiwake.internal.storable
 import kittiwake.job.After
@@ -114,7 +115,7 @@ internal class JobRunner(
 
         private fun completionOf(outcome: Outcome<R>, took: Duration): Completion = when (outcome) {
             is Outcome.Done -> succeeded(outcome.result, took)
-            is Outcome.Snoozed -> Completion.Snoozed(claim, took, outcome.delay)
+            is Outcome.Snoozed -> Completion.Snoozed(claim, took, inTheCalendar(outcome.delay))
             is Outcome.Discarded ->
                 Completion.Discarded(claim, took, "Discarded by its handler: ${storable(outcome.reason)}")
             Outcome.Written -> Completion.Settled(claim, took, Reason.WRITTEN_BY_HANDLER)
@@ -131,10 +132,13 @@ internal class JobRunner(
             val error = errorText(cause)
             if (claim.attempt >= claim.maxAttempts) return Completion.Discarded(claim, took, error)
             return when (val decision = decide(Failure(cause, claim.attempt))) {
-                is After -> Completion.Failed(claim, took, error, decision.delay)
+                is After -> Completion.Failed(claim, took, error, inTheCalendar(decision.delay))
                 is GiveUp -> Completion.Discarded(claim, took, "Given up: ${storable(decision.reason)}\n$error")
             }
         }
+
+        /** Longer is for ever, and no date that a store could write. */
+        private fun inTheCalendar(delay: Duration) = delay.coerceAtMost(CENTURY)
 
         /** A reason is the user's text: what cannot be stored of it must not keep the job from ending. */
         private fun storable(reason: String) = storable(reason, MAX_ERROR_CHARACTERS)

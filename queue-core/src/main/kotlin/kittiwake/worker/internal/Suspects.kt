@@ -45,11 +45,7 @@ internal class Suspects(private val store: JobStore, private val random: Random)
                     hasTurn = true
                     announce(job.claim)
                 }
-            return when (isOurs) {
-                true -> run(job)
-                false -> null
-                null -> notRun(job)
-            }
+            return if (isOurs == true) run(job) else notRun(job)
         } finally {
             if (hasTurn) turn.unlock()
         }
@@ -91,6 +87,7 @@ internal class Suspects(private val store: JobStore, private val random: Random)
         }
     }
 
+    /** A claim that was lost is given back, too: the store says that it was, and forgets what is left of it. */
     private fun notRun(job: RunningJob): Completion? = when (job.interruption) {
         is Interruption.LeaseLost -> null
         is Interruption.CancelledByUser -> Completion.Settled(job.claim, Duration.ZERO, Reason.CANCELLED)

@@ -100,7 +100,8 @@ internal class WorkerLife(
         val health = Health("Joining as worker $id", log, random)
         while (true) {
             try {
-                return store.join(id, config.name, config.queues.mapTo(mutableSetOf()) { it.name }, config.lease)
+                store.join(id, config.name, config.queues.mapTo(mutableSetOf()) { it.name }, config.lease)
+                return heartbeat.begin()
             } catch (e: SchemaException) {
                 throw e
             } catch (e: IllegalArgumentException) {
@@ -162,8 +163,8 @@ internal class WorkerLife(
 
     /** In flow order: what waits, what runs, what is to be written, what keeps the claims. */
     private suspend fun drain(work: CoroutineScope, records: CoroutineScope, completing: Job) {
-        val isAsked = !isLost && !ended.isCancelled
-        if (isAsked) records.launch(store.engine) { announceStop() }
+        val isInGoodOrder = !ended.isCancelled
+        if (isInGoodOrder) records.launch(store.engine) { announceStop() }
         val prefetched = slots.values.flatMap { it.clear() }
         val releasing = records.launch(store.engine) { if (!isLost) release(prefetched) }
         if (isLost) {
@@ -208,7 +209,10 @@ internal class WorkerLife(
         coroutineContext[Job]!!.children.toList().joinAll()
     }
 
-    /** If the process is killed before it has drained, its jobs are not to blame: unless one of them is why it stops. */
+    /**
+     * If the process is killed before it has drained, or gives its claims up, its jobs are not to blame: unless one of
+     * them is why it stops.
+     */
     private suspend fun announceStop() {
         try {
             store.stop(id)
