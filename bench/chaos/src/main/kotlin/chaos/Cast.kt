@@ -10,6 +10,7 @@ import chaos.proxy.Proxy
 import chaos.server.CrashableServer
 import java.nio.file.Path
 import kotlin.time.Duration
+import kotlin.time.Duration.Companion.minutes
 import kotlin.time.Duration.Companion.seconds
 
 /** The processes of a run, each in a place of its own behind a proxy of its own. */
@@ -27,6 +28,14 @@ class Cast(
         )
     }
 
+    /** In a long run: a worker that nothing ends, so that it can be seen whether it grows. */
+    private val witness: Seat? =
+        if (options.length >= LONG) seat("witness", "chaos.process.WorkerMainKt", WORKERS + PRODUCERS) else null
+
+    val workerCount: Int get() = workers.size + listOfNotNull(witness).size
+
+    private val all: List<Seat> get() = workers + producers + listOfNotNull(witness)
+
     private fun seat(name: String, mainClass: String, place: Int): Seat {
         val proxy = Proxy("127.0.0.1", server.port, name)
         return Seat(name, proxy) { arrival ->
@@ -39,13 +48,14 @@ class Cast(
                     journal = "${results.resolve("$name.journal")}",
                     seed = options.seed * SEATS + place,
                     pace = pace,
+                    isWitness = name == "witness",
                 )
             Child(mainClass, listOf(assignment.encoded()), results.resolve("$name.out"), clock = arrival.clock)
         }
     }
 
     fun begin() {
-        (workers + producers).forEach { it.occupy() }
+        all.forEach { it.occupy() }
     }
 
     /** Each worker in turn is told to end and replaced, as a deployment does it. */
@@ -62,14 +72,14 @@ class Cast(
     }
 
     fun stopWorkers(within: Duration = 30.seconds) {
-        workers.forEach { it.retire(within) }
+        (workers + listOfNotNull(witness)).forEach { it.retire(within) }
     }
 
     fun journals(): Map<String, List<Entry>> =
-        (workers + producers).associate { it.name to Journal.read(results.resolve("${it.name}.journal").toFile()) }
+        all.associate { it.name to Journal.read(results.resolve("${it.name}.journal").toFile()) }
 
     override fun close() {
-        (workers + producers).forEach {
+        all.forEach {
             it.close()
             it.proxy.close()
         }
@@ -83,6 +93,9 @@ class Cast(
         const val WORKERS = 4
         const val PRODUCERS = 2
         private const val SEATS = 10
+
+        /** A process must live so long before it can be told whether it grows. */
+        private val LONG = 5.minutes
 
         /** What every service should say: no wait is for ever, and no transaction outlives the one who began it. */
         private const val URL_OPTIONS =

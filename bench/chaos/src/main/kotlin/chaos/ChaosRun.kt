@@ -66,7 +66,7 @@ class ChaosRun(private val options: Options, private val plan: FaultPlan, privat
         say("draining")
         cast.stopProducers()
         drain(audit)
-        val rest = audit.rest(listenersExpected = Cast.WORKERS)
+        val rest = audit.rest(listenersExpected = cast.workerCount)
         cast.stopWorkers()
         val journals = cast.journals()
         val settings = Settings(
@@ -106,7 +106,7 @@ class ChaosRun(private val options: Options, private val plan: FaultPlan, privat
     /** Until nothing is left but what nobody can do, or for as long as anybody may ask for. */
     private fun drain(audit: Audit) {
         val started = TimeSource.Monotonic.markNow()
-        val stays = Deed.entries.filter { it.endings.isEmpty() }.mapTo(mutableSetOf()) { it.title }
+        val stays = Deed.entries.filter { it.mayStay }.mapTo(mutableSetOf()) { it.title }
         while (audit.unfinished(without = stays) > 0 && started.elapsedNow() < DRAIN) pause(POLL)
         say("drained in ${started.elapsedNow().inWholeSeconds} s; checking")
         pause(STILL)

@@ -112,13 +112,13 @@ private class RescuesById(store: JobStore, private val sources: Bug.Sources) : K
         return store.beat(worker, running)
     }
 
-    override suspend fun rescue(silentFor: Duration?, limit: Int): List<Rescued> {
+    override suspend fun rescue(silentFor: Duration?, limit: Int, by: WorkerId?): List<Rescued> {
         for (claim in found.map(current::getValue)) {
             store.putBack(claim.worker, listOf(Completion.Failed(claim, Duration.ZERO, "silent", Duration.ZERO)))
         }
         val silent = seen.filter { (worker, mark) -> mark.elapsedNow() >= leases.getValue(worker) }.keys
         found = current.filterValues { it.worker in silent }.keys.toList()
-        return store.rescue(silentFor, limit)
+        return store.rescue(silentFor, limit, by)
     }
 }
 

@@ -112,8 +112,8 @@ class NodeStore(
     override suspend fun takeTurn(task: String, every: Duration): Boolean =
         pooled("turn to $task") { server.takeTurn(task, every) }
 
-    override suspend fun rescue(silentFor: Duration?, limit: Int): List<Rescued> =
-        pooled("rescue") { server.rescue(silentFor, limit) }
+    override suspend fun rescue(silentFor: Duration?, limit: Int, by: WorkerId?): List<Rescued> =
+        pooled("rescue") { server.rescue(silentFor, limit, by) }
             .also { rescued -> hints.send(rescued.mapTo(mutableSetOf()) { it.queue }) }
 
     override suspend fun prune(retentions: Set<Retention>): Int = pooled("prune") { server.prune(retentions) }

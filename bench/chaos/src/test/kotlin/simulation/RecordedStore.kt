@@ -81,15 +81,23 @@ class RecordedStore(private val store: JobStore, private val now: () -> Instant)
         lastSeen.remove(worker)?.let { note(worker, LifeChange.Kind.LEFT, it) }
     }
 
-    override suspend fun rescue(silentFor: Duration?, limit: Int): List<Rescued> = store.rescue(silentFor, limit).also {
-        for ((worker, seen) in lastSeen.filter { (worker, seen) ->
-            seen + (silentFor ?: leases.getValue(worker)) <=
-                now()
-        }) {
-            lastSeen.remove(worker)
-            note(worker, LifeChange.Kind.GIVEN_UP, seen)
+    override suspend fun rescue(silentFor: Duration?, limit: Int, by: WorkerId?): List<Rescued> {
+        val silent = silent(silentFor, by)
+        return store.rescue(silentFor, limit, by).also {
+            for ((worker, seen) in silent) {
+                lastSeen.remove(worker)
+                note(worker, LifeChange.Kind.GIVEN_UP, seen)
+            }
+            compareRunning(Kind.RESCUED)
         }
-        compareRunning(Kind.RESCUED)
+    }
+
+    private fun silent(silentFor: Duration?, by: WorkerId?): Map<WorkerId, Instant> {
+        val patience = if (by == null) Duration.ZERO else leases.getValue(by)
+        if (by != null && lastSeen[by].let { it == null || it + patience / 2 <= now() }) return emptyMap()
+        return lastSeen.filter { (worker, seen) ->
+            seen + (silentFor ?: maxOf(leases.getValue(worker), patience)) <= now()
+        }
     }
 
     override suspend fun cancel(id: JobId): Cancellation =

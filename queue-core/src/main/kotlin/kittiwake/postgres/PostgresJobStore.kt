@@ -172,8 +172,8 @@ internal class PostgresJobStore(
     override suspend fun takeTurn(task: String, every: Duration): Boolean =
         onPool { takeTurn.execute(it, task, every.inWholeMicroseconds) }
 
-    override suspend fun rescue(silentFor: Duration?, limit: Int): List<Rescued> =
-        onPool { rescueJobs.execute(it, silentFor, limit) }.also { rescued ->
+    override suspend fun rescue(silentFor: Duration?, limit: Int, by: WorkerId?): List<Rescued> =
+        onPool { rescueJobs.execute(it, silentFor, limit, by) }.also { rescued ->
             wakes.send(rescued.mapTo(mutableSetOf()) { it.queue })
         }
 

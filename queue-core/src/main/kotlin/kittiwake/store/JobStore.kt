@@ -82,11 +82,14 @@ public interface JobStore {
      * Takes the jobs of up to [limit] claims of workers that were silent for their lease, or [silentFor] so long if that
      * is said. The attempt counts; used-up jobs are discarded.
      *
+     * For the worker that asks, [by], nobody is too late who is no later than its own lease allows; and nobody at all
+     * while it has not itself given a sign of life for half of that: then the silence is the store's.
+     *
      * A worker that nobody had asked to stop has crashed. To blame is the suspect that it had announced and still held,
      * or else all that it held, without the suspects among them: they had not started. A job is discarded, too, when it
      * is to blame for as many crashes as the store allows.
      */
-    public suspend fun rescue(silentFor: Duration?, limit: Int): List<Rescued>
+    public suspend fun rescue(silentFor: Duration?, limit: Int, by: WorkerId? = null): List<Rescued>
 
     /** Forgets ended jobs whose retention is over, and makes room for what will end under one of [retentions]. */
     public suspend fun prune(retentions: Set<Retention>): Int

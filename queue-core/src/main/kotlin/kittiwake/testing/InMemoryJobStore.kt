@@ -170,18 +170,22 @@ public class InMemoryJobStore(
     override suspend fun takeTurn(task: String, every: Duration): Boolean =
         synchronized(this) { (turns[task]?.let { it <= now } ?: true).also { if (it) turns[task] = now + every } }
 
-    override suspend fun rescue(silentFor: Duration?, limit: Int): List<Rescued> {
-        val rescued =
-            synchronized(this) {
-                workers
-                    .filterValues { it.isAlive && it.seenAt + (silentFor ?: it.lease) <= now }
-                    .forEach { (id, it) -> end(id, it) }
-                val lost = jobs.values.filter { job -> job.runner?.let { workers[it]?.isAlive } == false }
-                val leases = lost.mapNotNull { it.lease }.distinct().take(limit)
-                inOneTurn { lost.filter { it.lease in leases }.map(::rescue) }
-            }
+    override suspend fun rescue(silentFor: Duration?, limit: Int, by: WorkerId?): List<Rescued> {
+        val rescued = inOneTurn {
+            silent(silentFor, by).forEach { (id, it) -> end(id, it) }
+            val lost = jobs.values.filter { job -> job.runner?.let { workers[it]?.isAlive } == false }
+            val leases = lost.mapNotNull { it.lease }.distinct().take(limit)
+            lost.filter { it.lease in leases }.map(::rescue)
+        }
         rescued.mapTo(mutableSetOf()) { it.queue }.forEach(bells::ring)
         return rescued
+    }
+
+    private fun silent(silentFor: Duration?, by: WorkerId?): Map<WorkerId, StoredWorker> {
+        val rescuer = workers[by]
+        if (by != null && (rescuer?.isAlive != true || rescuer.seenAt + rescuer.lease / 2 <= now)) return emptyMap()
+        val patience = rescuer?.lease ?: Duration.ZERO
+        return workers.filterValues { it.isAlive && it.seenAt + (silentFor ?: maxOf(it.lease, patience)) <= now }
     }
 
     /** Who is to blame is decided now, while all that it held is still there. */

@@ -3,6 +3,7 @@ package kittiwake.upkeep
 import kittiwake.KittiwakeSpi
 import kittiwake.internal.periodically
 import kittiwake.job.Retention
+import kittiwake.job.WorkerId
 import kittiwake.store.JobStore
 import kittiwake.store.Rescued
 import kotlinx.coroutines.coroutineScope
@@ -21,6 +22,7 @@ import kotlin.time.TimeMark
  */
 @OptIn(KittiwakeSpi::class)
 internal class Upkeep(
+    private val worker: WorkerId,
     private val store: JobStore,
     private val lease: Duration,
     private val rescueEvery: Duration,
@@ -50,7 +52,7 @@ internal class Upkeep(
 
     private suspend fun rescue() {
         do {
-            val rescued = store.rescue(silentFor = null, RESCUE_BATCH)
+            val rescued = store.rescue(silentFor = null, RESCUE_BATCH, by = worker)
             rescued.forEach(onRescued)
             if (rescued.isNotEmpty()) log.info("Rescued {} jobs of silent workers", rescued.size)
         } while (rescued.isNotEmpty())

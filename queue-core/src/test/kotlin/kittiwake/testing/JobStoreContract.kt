@@ -26,6 +26,7 @@ import kotlin.time.Clock
 import kotlin.time.Duration.Companion.ZERO
 import kotlin.time.Duration.Companion.days
 import kotlin.time.Duration.Companion.hours
+import kotlin.time.Duration.Companion.microseconds
 import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.minutes
 import kotlin.time.Duration.Companion.seconds
@@ -387,6 +388,27 @@ fun jobStoreContract(newStore: suspend () -> JobStore): TestFactory = funSpec {
             val lost = store.oneClaimedBy(hasty)
             store.rescue(silentFor = null, limit = 10).single().id shouldBe lost.id
             store.end(patient, listOf(succeeded(kept))).shouldBeEmpty()
+        }
+        test("for a worker waits as long as that one's own lease") {
+            val store = newStore()
+            val (patient, hasty) = listOf(1.hours, 1.microseconds).map { lease ->
+                WorkerId.random().also { store.join(it, "a worker", setOf(images), lease) }
+            }
+            store.insertOne()
+            val kept = store.oneClaimedBy(hasty)
+            store.rescue(silentFor = null, limit = 10, by = patient).shouldBeEmpty()
+            store.end(hasty, listOf(succeeded(kept))).shouldBeEmpty()
+        }
+        test("for a worker that has been silent itself ends nobody") {
+            val store = newStore()
+            val (late, other) = List(2) {
+                WorkerId.random().also { store.join(it, "a worker", setOf(images), 1.microseconds) }
+            }
+            store.insertOne()
+            val kept = store.oneClaimedBy(other)
+            store.rescue(silentFor = null, limit = 10, by = late).shouldBeEmpty()
+            store.rescue(silentFor = null, limit = 10, by = WorkerId.random()).shouldBeEmpty()
+            store.end(other, listOf(succeeded(kept))).shouldBeEmpty()
         }
         test("discards a job that used up its attempts") {
             val store = newStore()

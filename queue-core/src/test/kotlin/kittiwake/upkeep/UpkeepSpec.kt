@@ -4,6 +4,7 @@ import io.kotest.core.spec.style.FunSpec
 import io.kotest.matchers.ints.shouldBeGreaterThan
 import io.kotest.matchers.shouldBe
 import kittiwake.KittiwakeSpi
+import kittiwake.job.WorkerId
 import kittiwake.store.JobStore
 import kittiwake.testing.InMemoryJobStore
 import kotlinx.coroutines.delay
@@ -22,7 +23,10 @@ class UpkeepSpec :
                 val store = CountsTurns(InMemoryJobStore(testTimeSource))
                 var healthySince = testTimeSource.markNow()
                 val upkeep =
-                    Upkeep(store, 10.seconds, rescueEvery = 1.seconds, emptySet(), Random(1), { healthySince }, {})
+                    Upkeep(
+                        WorkerId.random(Random(1)), store, 10.seconds, rescueEvery = 1.seconds, emptySet(), Random(1),
+                        { healthySince }, {},
+                    )
                 backgroundScope.launch { upkeep.run() }
                 delay(9.seconds)
                 store.rescues shouldBe 0

@@ -41,7 +41,7 @@ class NothingLost : Check {
             if (end == null) {
                 if (job !in unfinished) {
                     add("is lost: it has not ended, and it is not there")
-                } else if (allowed.isNotEmpty()) {
+                } else if (deed?.mayStay != true) {
                     add("has not ended, although all is drained")
                 }
             } else if (end.kind == CANCELLED) {

@@ -30,7 +30,7 @@ class NothingStuck : Check {
     /** The next claim drops the ticket of a cancelled job. */
     private fun History.mayWait(job: Long): Boolean {
         val changes = byJob[job] ?: return false
-        return changes.end?.kind == CANCELLED || Deed.of(changes.enqueued?.name)?.endings?.isEmpty() == true
+        return changes.end?.kind == CANCELLED || Deed.of(changes.enqueued?.name)?.mayStay == true
     }
 
     private fun connections(rest: Rest): List<Violation> = buildList {

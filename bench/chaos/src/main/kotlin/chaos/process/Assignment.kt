@@ -19,6 +19,8 @@ class Assignment(
     val journal: String,
     val seed: Long,
     val pace: Pace = Pace(),
+    /** No job ends this process. */
+    val isWitness: Boolean = false,
 ) {
     fun encoded(): String = Json.encodeToString(serializer(), this)
 

@@ -36,7 +36,7 @@ fun main(arguments: Array<String>) {
             prefetch = 4
         }
         queue(DeedTypes.TROUBLE) { concurrency = PLACES }
-        Deeds(db, journal).bind(this)
+        Deeds(db, journal, isMortal = !assignment.isWitness).bind(this)
         observedBy(journal)
         goAt(pace)
     }

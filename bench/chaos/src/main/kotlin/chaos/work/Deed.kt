@@ -12,6 +12,8 @@ enum class Deed(
     /** Whether its effects are rows that its handler writes in the transaction that completes it. */
     val isTransactional: Boolean = false,
     val endings: Set<Kind> = setOf(COMPLETED, DISCARDED),
+    /** Whether it may be unfinished when all is drained. */
+    val mayStay: Boolean = false,
 ) {
     /** W1: moves one unit between two accounts, and notes the effect. */
     BANK("bank", isTransactional = true),
@@ -46,8 +48,8 @@ enum class Deed(
     /** W10: nobody can read its args. */
     UNREADABLE("unreadable", endings = setOf(DISCARDED)),
 
-    /** W10: no worker knows it, so it stays unfinished. */
-    UNKNOWN("unknown", endings = emptySet()),
+    /** W10: no worker knows it, so it stays; unless it was aboard too often when a worker died. */
+    UNKNOWN("unknown", endings = setOf(DISCARDED), mayStay = true),
 
     /**
      * W12: breaks its transaction, in one of several ways, in its first attempts, and notes the effects "before" and

@@ -16,7 +16,7 @@ import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
 
 /** What the jobs of a run do, in a worker process. Each begin and each end of a handler is a line of the journal. */
-class Deeds(private val db: Database, private val journal: Journal) {
+class Deeds(private val db: Database, private val journal: Journal, private val isMortal: Boolean = true) {
     fun bind(worker: WorkerBuilder): Unit = with(worker) {
         inTransaction(Deed.BANK) { args ->
             val (first, second) = listOf(args.from to -1, args.to to 1).sortedBy { it.first }
@@ -56,7 +56,9 @@ class Deeds(private val db: Database, private val journal: Journal) {
         decide(DeedTypes.of(Deed.SNOOZING)) { args ->
             journal.noting(this) { if (attemptsSeen.add(args.business)) snooze(300.milliseconds) else done(Unit) }
         }
-        suspending(Deed.POISON) { Runtime.getRuntime().halt(HALTED) }
+        suspending(Deed.POISON) {
+            if (isMortal) Runtime.getRuntime().halt(HALTED) else error("This process outlives it")
+        }
         suspending(Deed.UNREADABLE) { error("Its args cannot be read") }
     }
 

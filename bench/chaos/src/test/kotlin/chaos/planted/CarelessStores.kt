@@ -25,7 +25,7 @@ import kotlin.time.Duration.Companion.seconds
 
 /** A rescuer does not ask how long the worker has been silent. */
 val rescueByIdOnly = PlantedBug("rescues from workers that are not silent", check = "K3") { isPlanted ->
-    val hasty = Mutation("rescue jobs", "<= clock_timestamp() - coalesce(?", "<= clock_timestamp() + coalesce(?")
+    val hasty = Mutation("rescue jobs", "greatest(lease, (select lease from rescuer))", "interval '0'")
     for (name in listOf("worker-1", "worker-2")) {
         worker(name, MutatingDataSource(plain, listOfNotNull(hasty.takeIf { isPlanted }))) { db, journal ->
             Deeds(db, journal).bind(this)

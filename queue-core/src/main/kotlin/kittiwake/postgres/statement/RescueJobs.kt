@@ -5,6 +5,7 @@ import kittiwake.job.JobId
 import kittiwake.job.QueueName
 import kittiwake.job.Retention
 import kittiwake.job.SUSPECT_AFTER
+import kittiwake.job.WorkerId
 import kittiwake.postgres.NamedSql
 import kittiwake.postgres.Schema
 import kittiwake.postgres.isRefusal
@@ -13,6 +14,7 @@ import kittiwake.store.SILENT
 import kittiwake.store.parked
 import java.sql.Connection
 import java.sql.SQLException
+import java.util.UUID
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.minutes
 
@@ -22,8 +24,8 @@ internal class RescueJobs(schema: Schema, private val retention: Retention, priv
     private val rescue = NamedSql(RESCUE_JOBS, schema)
     private val forget = NamedSql(FORGET_WORKERS, schema)
 
-    fun execute(connection: Connection, silentFor: Duration?, limit: Int): List<Rescued> {
-        val rescued = takeBack(connection, silentFor, limit, endsJobs = true)
+    fun execute(connection: Connection, silentFor: Duration?, limit: Int, by: WorkerId?): List<Rescued> {
+        val rescued = takeBack(connection, silentFor, limit, by, endsJobs = true)
         forget.query(connection, { this["after"] = FORGOTTEN_AFTER.inWholeMicroseconds }) {}
         return rescued
     }
@@ -33,27 +35,33 @@ internal class RescueJobs(schema: Schema, private val retention: Retention, priv
      * and those of its own claim go back to their queues, though they should end. Who claims one whose attempts are
      * used up ends it, or says why not.
      */
-    private fun takeBack(connection: Connection, silentFor: Duration?, limit: Int, endsJobs: Boolean): List<Rescued> =
-        try {
-            rescue.query(connection, {
-                this["silent_for"] = silentFor?.inWholeMicroseconds
-                this["limit"] = limit
-                this["ends_jobs"] = endsJobs
-                this["keep_failed"] = retention.failedMicroseconds
-                this["suspect_after"] = SUSPECT_AFTER
-                this["crash_limit"] = crashLimit
-                this["silent"] = SILENT
-                this["parked"] = parked(crashLimit)
-            }) {
-                Rescued(
-                    JobId(it.getLong("job_id")), it.getString("name"), QueueName(it.getString("queue")),
-                    it.getInt("attempt"), it.getBoolean("over"),
-                )
-            }
-        } catch (e: SQLException) {
-            if (!e.isRefusal || !endsJobs) throw e
-            takeBack(connection, silentFor, 1, endsJobs = limit > 1)
+    private fun takeBack(
+        connection: Connection,
+        silentFor: Duration?,
+        limit: Int,
+        by: WorkerId?,
+        endsJobs: Boolean,
+    ): List<Rescued> = try {
+        rescue.query(connection, {
+            this["silent_for"] = silentFor?.inWholeMicroseconds
+            this["limit"] = limit
+            this["by"] = by?.let { UUID.fromString(it.value) }
+            this["ends_jobs"] = endsJobs
+            this["keep_failed"] = retention.failedMicroseconds
+            this["suspect_after"] = SUSPECT_AFTER
+            this["crash_limit"] = crashLimit
+            this["silent"] = SILENT
+            this["parked"] = parked(crashLimit)
+        }) {
+            Rescued(
+                JobId(it.getLong("job_id")), it.getString("name"), QueueName(it.getString("queue")),
+                it.getInt("attempt"), it.getBoolean("over"),
+            )
         }
+    } catch (e: SQLException) {
+        if (!e.isRefusal || !endsJobs) throw e
+        takeBack(connection, silentFor, 1, by, endsJobs = limit > 1)
+    }
 
     private companion object {
         /** Far longer than any statement of a dead worker can still be under way. */
@@ -63,7 +71,8 @@ internal class RescueJobs(schema: Schema, private val retention: Retention, priv
 
 // Takes up to :limit leases of workers that have been silent for :silent_for, or for their lease, re-checked under
 // their locks: the worker is ended first, and a worker that beats in this moment is left alone. After a start of the
-// server everybody gets that time to speak first.
+// server everybody gets that time to speak first. A statement that comes late, for the server or the network stood
+// still, finds :by as silent as everybody else, and ends nobody.
 //
 // Who is to blame is decided once, when the worker is ended and all its leases are still there: the suspect that it
 // ran, or else all aboard, but not the suspects that waited for their turn. Nobody is when it left or was asked to stop.
@@ -74,7 +83,12 @@ internal class RescueJobs(schema: Schema, private val retention: Retention, priv
 // language=PostgreSQL
 private const val RESCUE_JOBS = """
 /* kittiwake: rescue jobs */
-with silent as materialized (
+with rescuer as materialized (
+    select lease, ended_at is null and seen_at > clock_timestamp() - lease / 2 as is_in_contact
+    from {schema}.worker
+    where id = :by::uuid
+),
+silent as materialized (
     update {schema}.worker
     set ended_at = clock_timestamp(),
         blame = case
@@ -93,7 +107,11 @@ with silent as materialized (
         from {schema}.worker
         where ended_at is null
           and greatest(seen_at, pg_postmaster_start_time())
-              <= clock_timestamp() - coalesce(:silent_for::bigint * interval '1 microsecond', lease)
+              <= clock_timestamp() - coalesce(
+                  :silent_for::bigint * interval '1 microsecond',
+                  greatest(lease, (select lease from rescuer))
+              )
+          and (:by::uuid is null or (select is_in_contact from rescuer))
         for update skip locked
     ))
     returning id, blame

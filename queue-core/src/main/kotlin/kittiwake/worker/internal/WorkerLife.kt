@@ -118,7 +118,7 @@ internal class WorkerLife(
         launch { wakeups.listen(bells::ring) }
         launch {
             Upkeep(
-                store, config.lease, config.rescueEvery, retentions, random,
+                id, store, config.lease, config.rescueEvery, retentions, random,
                 healthySince = { heartbeat.healthySince },
                 onRescued = telling::rescued,
             ).run()
