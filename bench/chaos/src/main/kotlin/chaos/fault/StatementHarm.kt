@@ -74,8 +74,8 @@ internal class StatementHarm(private val site: Site) : Harm {
         var cutOff = 0
         persistently {
             server.execute(
-                "create or replace function ${site.schema}.wake(queue text) returns void language plpgsql " +
-                    "security definer as \$\$ begin perform nextval('chaos.unheard'); end \$\$",
+                "create or replace function ${site.schema}.wake(queue text) returns void language sql " +
+                    "security definer as \$\$ select nextval('chaos.unheard') \$\$",
             )
         }
         try {
