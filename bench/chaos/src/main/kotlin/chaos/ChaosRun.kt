@@ -60,9 +60,7 @@ class ChaosRun(private val options: Options, private val plan: FaultPlan, privat
         val faults = runBlocking { Injector(site).run(plan, ::say) }
         val healedAt = Clock.System.now()
         say("healed; a deployment, while work goes on")
-        pause(AFTERGLOW)
-        cast.redeployWorkers()
-        pause(AFTERGLOW)
+        deploy(cast)
         say("draining")
         cast.stopProducers()
         drain(audit)
@@ -102,6 +100,18 @@ class ChaosRun(private val options: Options, private val plan: FaultPlan, privat
         fun joined() = audit.lives().count { it.kind == LifeChange.Kind.JOINED }
         while (joined() < Cast.WORKERS && started.elapsedNow() < START) pause(POLL)
     }
+
+    /** Once more when no worker was in the middle of anything. */
+    private fun deploy(cast: Cast) {
+        repeat(DEPLOYMENTS) {
+            pause(AFTERGLOW)
+            cast.redeployWorkers()
+            pause(AFTERGLOW)
+            if (cast.journals().values.any(::hasReleased)) return
+        }
+    }
+
+    private fun hasReleased(journal: List<Entry>) = journal.any { it is Entry.Told && it.event == "Released" }
 
     /** Until nothing is left but what nobody can do, or for as long as anybody may ask for. */
     private fun drain(audit: Audit) {
@@ -143,6 +153,7 @@ class ChaosRun(private val options: Options, private val plan: FaultPlan, privat
         val START = 60.seconds
         val WARM_UP = 8.seconds
         val AFTERGLOW = 2.seconds
+        const val DEPLOYMENTS = 4
         val DRAIN = 120.seconds
         val POLL = 200.milliseconds
         val STILL = 1.seconds

@@ -47,7 +47,7 @@ private fun isPassed(options: Options): Boolean {
     results.resolve("report.md").writeText(report.markdown())
     println("\n${report.markdown()}")
     tellStories(report, history)
-    println("$heading, PostgreSQL ${run.postgres}: ${if (report.isPassed) "passed" else "FAILED"}; see $results")
+    println("$heading, PostgreSQL ${run.postgres}: ${report.verdict}; see $results")
     return report.isPassed
 }
 

@@ -59,6 +59,8 @@ internal class StatementHarm(private val site: Site) : Harm {
     private suspend fun fillDisk(fault: Fault): Struck {
         val disk = site.disk
             ?: return fail(fault, Failure(listOf("53100"), HALF), "no disk to fill on this machine: statements say so")
+        // It may still be coming back from a crash, and who is down finds no disk full.
+        persistently { disk.pack() }
         val start = server.log.end
         try {
             disk.fill()

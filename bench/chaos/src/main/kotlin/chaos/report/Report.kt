@@ -53,6 +53,12 @@ data class Report(
     /** Not being able to tell is not being right. */
     val isPassed: Boolean get() = violations.isEmpty() && inconclusive.isEmpty()
 
+    val verdict: String get() = when {
+        violations.isNotEmpty() -> "${violations.size} violations"
+        isPassed -> "passed"
+        else -> "inconclusive"
+    }
+
     fun json(): String = FORMAT.encodeToString(serializer(), this)
 
     fun markdown(): String = ReportTable(this).toString()

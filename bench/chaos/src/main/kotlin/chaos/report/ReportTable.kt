@@ -6,7 +6,7 @@ import kotlin.time.DurationUnit
 /** A [Report] as a page to read, and to keep with a release. */
 internal class ReportTable(private val report: Report) {
     override fun toString(): String = listOf(
-        listOf("# Kittiwake under faults: ${verdict()}", ""),
+        listOf("# Kittiwake under faults: ${report.verdict}", ""),
         table("", "") { run() + counts() },
         table("duplicates by cause", "executions") { report.duplicates.map { (cause, n) -> listOf(cause, "$n") } },
         table("fault", "what happens", "injected", "observed", "strikes") {
@@ -23,12 +23,6 @@ internal class ReportTable(private val report: Report) {
         broken(),
         listOf("Run it again: `${report.run.command}`"),
     ).flatten().joinToString("\n", postfix = "\n")
-
-    private fun verdict() = when {
-        report.violations.isNotEmpty() -> "${report.violations.size} violations"
-        report.inconclusive.isNotEmpty() -> "inconclusive"
-        else -> "passed"
-    }
 
     private fun run() = with(report.run) {
         listOf(

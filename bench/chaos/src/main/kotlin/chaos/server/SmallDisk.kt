@@ -17,6 +17,7 @@ import kotlin.io.path.outputStream
 class SmallDisk private constructor(private val mount: Path, private val server: CrashableServer) : AutoCloseable {
     private val ballast = mount.resolve("ballast")
     private val end = Thread { unmount() }.also(Runtime.getRuntime()::addShutdownHook)
+    private val taken = mutableListOf<String>()
 
     /** Moves tables and their indexes here, before a worker starts. What only grows will fill the disk for good. */
     fun take(vararg tables: String) {
@@ -25,7 +26,13 @@ class SmallDisk private constructor(private val mount: Path, private val server:
             (listOf("table $table") + indexes.map { "index $it" }).forEach { what ->
                 server.execute("alter $what set tablespace $TABLESPACE")
             }
+            taken += table
         }
+    }
+
+    /** Leaves no room in the pages of the tables, so that their next rows need new ones. The server must be up. */
+    fun pack() {
+        taken.forEach { server.execute("vacuum full $it") }
     }
 
     /** No room is left. What has been freed since it was full is taken as well. */
