@@ -5,6 +5,7 @@ import chaos.history.Entry.Offered
 import chaos.history.Entry.Settled
 import chaos.history.History
 import chaos.history.Outcome
+import chaos.plan.FaultKind
 
 /**
  * What producers tried to commit, compared with what is there: each business row and its jobs came together or not at
@@ -18,6 +19,8 @@ internal class CommittedOffers(history: History) {
         history.changes
             .filter { it.kind == ENQUEUED && it.parent == null }
             .associateBy { it.job }
+
+    private val crashes = history.faults.filter { it.fault.kind == FaultKind.CRASH_SERVER }
 
     /** What fails after the answer to a commit, the closing of the connection say, does not take it back. */
     private val List<Settled>.theAnswer get() = find { it.outcome == Outcome.COMMITTED } ?: last()
@@ -45,9 +48,18 @@ internal class CommittedOffers(history: History) {
             add("the enqueue of $row answered for ${answer.ids.size} of ${offer.jobs} jobs" to null)
         }
         for (job in answer.newIds) {
-            if (isThere && job !in enqueued) add("was committed with $row and is lost" to job)
-            if (!isThere && job in enqueued) add("is there without $row, which was not committed" to job)
+            if (isThere && !answer.enqueued(job)) add("was committed with $row and is lost" to job)
+            if (!isThere && answer.enqueued(job)) add("is there without $row, which was not committed" to job)
         }
+    }
+
+    /**
+     * Whether the job that is there is the one the answer speaks of. A server that crashes forgets which ids it gave to
+     * what was not committed, and gives them to others when it is back.
+     */
+    private fun Settled.enqueued(job: Long): Boolean {
+        val came = enqueued[job]?.at ?: return false
+        return came <= at || crashes.none { it.until >= at && it.from <= came }
     }
 
     private fun strayRows(): List<Pair<String, Long?>> =
@@ -58,7 +70,7 @@ internal class CommittedOffers(history: History) {
 
     /** Producers that died before they could tell the ids: as many jobs as their committed rows say, by name. */
     private fun strayJobs(): List<Pair<String, Long?>> {
-        val known = settled.values.flatMapTo(mutableSetOf()) { it.newIds }
+        val known = settled.values.flatMapTo(mutableSetOf()) { answer -> answer.newIds.filter { answer.enqueued(it) } }
         val strays = enqueued.values.filter { it.job !in known }.groupBy { it.name.orEmpty() }
         val silent = offers.filter { it.business in rows }.groupBy { it.name }.mapValues { (_, told) -> range(told) }
         return (strays.keys + silent.keys).mapNotNull { name ->

@@ -3,6 +3,7 @@ package chaos.check
 import chaos.history.Outcome.COMMITTED
 import chaos.history.Outcome.ROLLED_BACK
 import chaos.history.Outcome.UNKNOWN
+import chaos.plan.FaultKind
 import chaos.work.Deed
 import io.kotest.core.spec.style.FunSpec
 
@@ -140,6 +141,17 @@ class NothingLostSpec :
                     offered(1)
                     settled(1, ROLLED_BACK, 11)
                     done(11)
+                }
+            }
+            test("was rolled back before a crash, after which its id was given to another") {
+                check.accepts {
+                    offered(1)
+                    settled(1, ROLLED_BACK, 11)
+                    fault(FaultKind.CRASH_SERVER)
+                    offered(2)
+                    done(11)
+                    settled(2, COMMITTED, 11)
+                    row(2)
                 }
             }
             test("was rolled back, and its row is there") {
