@@ -59,7 +59,8 @@ internal class Meter(dataSource: DataSource) : AutoCloseable {
         return (own + (all.find { it.id == postmaster }?.let { it.ticks + it.childrensTicks } ?: 0)) * TICK
     }
 
-    private fun clientCpu(): Long =
+    /** What this process has used of the processor since it started. */
+    fun clientCpu(): Long =
         (ManagementFactory.getOperatingSystemMXBean() as com.sun.management.OperatingSystemMXBean).processCpuTime
 
     private fun machineCpu(): Long? {

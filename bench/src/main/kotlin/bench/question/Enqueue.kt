@@ -5,11 +5,11 @@ import bench.Ids
 import bench.Meter
 import bench.NoopArgs
 import bench.Question
-import bench.Row
+import bench.Sample
 import bench.Tables
+import bench.Way
 import bench.noop
 import bench.percentile
-import bench.wants
 import bench.worker.WorkerProcess
 import bench.worker.WorkerSettings
 import kittiwake.enqueue.JobRef
@@ -29,7 +29,7 @@ internal object Enqueue : Question {
     /** One producer's work: jobs numbered from [first]. It returns what was enqueued, and how long each commit took. */
     private class Produced(val jobs: List<JobRef<*>>, val millis: List<Double>)
 
-    private class Way(
+    private class Producing(
         val what: String,
         val producers: Int,
         val jobs: Int,
@@ -39,32 +39,30 @@ internal object Enqueue : Question {
 
     private val WAYS = listOf(1 to 20_000, 4 to 40_000).flatMap { (producers, jobs) ->
         listOf(
-            Way("JDBC, one by one", producers, jobs, produce = ::oneByOne),
-            Way("JDBC, one by one", producers, jobs, hasSleeper = true, produce = ::oneByOne),
-            Way("submit, one by one", producers, jobs, produce = ::submitted),
+            Producing("JDBC, one by one", producers, jobs, produce = ::oneByOne),
+            Producing("JDBC, one by one", producers, jobs, hasSleeper = true, produce = ::oneByOne),
+            Producing("submit, one by one", producers, jobs, produce = ::submitted),
         )
-    } + Way("JDBC, 1,000 a transaction", 1, 200_000, produce = ::inBulk)
+    } + Producing("JDBC, 1,000 a transaction", 1, 200_000, produce = ::inBulk)
 
-    override fun answer(bench: Bench): List<Row> = WAYS.mapNotNull { way ->
+    override fun ways(bench: Bench): List<Way> = WAYS.map { way ->
         val worker = if (way.hasSleeper) "a worker asleep, then at work" else "no worker"
-        val settings = "producers ${way.producers}, $worker"
-        if (!bench.options.wants("${way.what}, $settings")) return@mapNotNull null
-        bench.row(way.what, settings) { tables ->
+        Way("", way.what, "producers ${way.producers}, $worker") { tables ->
             if (way.hasSleeper) withWorker(bench, tables, way) else measure(bench, tables, way, tables::checkWaiting)
         }
     }
 
-    private fun withWorker(bench: Bench, tables: Tables, way: Way): Map<String, Double?> {
+    private fun withWorker(bench: Bench, tables: Tables, way: Producing): Sample {
         WorkerProcess.start(WorkerSettings(bench.server.url, archive = true), bench.options).use { worker ->
             worker.attend(way.warmUp + way.count(bench), bench.server)
             return measure(bench, tables, way) {
-                worker.finish()
+                worker.finish(way.warmUp + way.count(bench))
                 tables.checkDone(it, archive = true)
             }
         }
     }
 
-    private fun measure(bench: Bench, tables: Tables, way: Way, check: (Ids) -> Unit): Map<String, Double?> {
+    private fun measure(bench: Bench, tables: Tables, way: Producing, check: (Ids) -> Unit): Sample {
         val dataSource = bench.server.dataSource
         val connections = List(way.producers) { dataSource.connection.apply { autoCommit = false } }
         val threads = Executors.newFixedThreadPool(way.producers)
@@ -90,14 +88,15 @@ internal object Enqueue : Question {
             threads.shutdown()
             val millis = produced.flatMap { it.millis }.sorted()
             val times = mapOf("p50 ms" to millis.percentile(.5), "p99 ms" to millis.percentile(.99))
-            return mapOf("jobs/s" to count / cost.seconds) + times + cost.perJob(count)
+            return Sample(mapOf("jobs/s" to count / cost.seconds) + times + cost.perJob(count))
         }
     }
 
     /** As many as asked, and the same for each producer. */
-    private fun Way.count(bench: Bench): Int = (bench.options.jobs ?: jobs) / (producers * 1_000) * (producers * 1_000)
+    private fun Producing.count(bench: Bench): Int =
+        (bench.options.jobs ?: jobs) / (producers * 1_000) * (producers * 1_000)
 
-    private val Way.warmUp: Int get() = producers * 5_000
+    private val Producing.warmUp: Int get() = producers * 5_000
 
     private fun oneByOne(tables: Tables, connection: Connection, numbers: IntRange): Produced =
         timed(numbers) { number ->

@@ -21,13 +21,17 @@ internal sealed interface Order {
     @Serializable
     class Drain(val jobs: Int, val isWarmUp: Boolean = false) : Order
 
-    /** Run, and note when each of so many jobs starts. */
+    /** Run, and note when each job starts, of at most so many. */
     @Serializable
-    class Attend(val jobs: Int) : Order
+    class Attend(val atMost: Int) : Order
 
-    /** Go on until all of these are completed, and stop. */
+    /** Say how far you have got. */
     @Serializable
-    data object Finish : Order
+    data object Look : Order
+
+    /** Go on until so many are completed, and stop. */
+    @Serializable
+    class Finish(val jobs: Int) : Order
 }
 
 /** One line on its output, marked so that it is told from what others print. */
@@ -42,6 +46,10 @@ internal sealed interface Reply {
 
     @Serializable
     data object Attending : Reply
+
+    /** So many jobs are completed, and what this process has used of the processor since it started. */
+    @Serializable
+    class Seen(val completed: Int, val cpu: Long) : Reply
 
     /** By the number in the args: the clock that all processes of a machine share, and the time of day in µs. */
     @Serializable

@@ -14,6 +14,7 @@ import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.cancelAndJoin
 import kotlinx.coroutines.coroutineScope
+import kotlinx.coroutines.delay
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.runBlocking
 import java.time.Instant
@@ -41,8 +42,8 @@ private class AtWork(private val settings: WorkerSettings, private val kittiwake
         while (true) {
             when (val order = order() ?: break) {
                 is Order.Drain -> drain(order.jobs, if (order.isWarmUp) warmUp else settings)
-                is Order.Attend -> attend(order.jobs)
-                Order.Finish -> error("Nothing was begun")
+                is Order.Attend -> attend(order.atMost)
+                is Order.Finish, Order.Look -> error("Nothing was begun")
             }
         }
     }
@@ -64,20 +65,31 @@ private class AtWork(private val settings: WorkerSettings, private val kittiwake
         say(Reply.Drained(meter.between(start, end), done.count, done.distinct()))
     }
 
-    private suspend fun attend(jobs: Int): Unit = coroutineScope {
-        val nanos = AtomicLongArray(jobs)
-        val micros = AtomicLongArray(jobs)
-        val done = Completions(jobs, meter)
+    private suspend fun attend(atMost: Int): Unit = coroutineScope {
+        val nanos = AtomicLongArray(atMost)
+        val micros = AtomicLongArray(atMost)
+        val done = Completions(atMost, meter)
         val worker = worker(settings, done) { args ->
             nanos.set(args.number, System.nanoTime())
             micros.set(args.number, Instant.now().let { it.epochSecond * 1_000_000 + it.nano / 1_000 })
         }
         val running = launch(Dispatchers.Default) { worker.run() }
         say(Reply.Attending)
-        check(order() is Order.Finish)
-        done.last.await()
+        val jobs = finish(done)
+        while (done.count < jobs) delay(1)
         running.cancelAndJoin()
         say(Reply.Attended(List(jobs, nanos::get), List(jobs, micros::get)))
+    }
+
+    /** Says how far it has got until it is told to finish, and after how many. */
+    private fun finish(done: Completions): Int {
+        while (true) {
+            when (val order = order()) {
+                Order.Look -> say(Reply.Seen(done.count, meter.clientCpu()))
+                is Order.Finish -> return order.jobs
+                else -> error("Something is going on already, but was told $order")
+            }
+        }
     }
 
     private fun worker(settings: WorkerSettings, done: Completions, work: (NoopArgs) -> Unit): Worker = kittiwake

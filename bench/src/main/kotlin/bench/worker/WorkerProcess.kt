@@ -28,13 +28,16 @@ internal class WorkerProcess private constructor(private val process: Process) :
     }
 
     /** Lets it run. It returns when the worker is asleep, because nothing is waiting. */
-    fun attend(jobs: Int, server: Server) {
-        check(ask(Order.Attend(jobs)) is Reply.Attending)
+    fun attend(atMost: Int, server: Server) {
+        check(ask(Order.Attend(atMost)) is Reply.Attending)
         while (server.ask(SLEEPERS).toInt() == 0) Thread.sleep(LOOK_EVERY_MILLIS)
     }
 
-    /** Waits until all jobs are completed, and stops the worker. */
-    fun finish(): Reply.Attended = ask(Order.Finish) as Reply.Attended
+    /** How far it has got. */
+    fun look(): Reply.Seen = ask(Order.Look) as Reply.Seen
+
+    /** Waits until [jobs] are completed, and stops the worker. */
+    fun finish(jobs: Int): Reply.Attended = ask(Order.Finish(jobs)) as Reply.Attended
 
     private fun ask(order: Order): Reply {
         input.write(LINE.encodeToString(Order.serializer(), order))
@@ -62,8 +65,7 @@ internal class WorkerProcess private constructor(private val process: Process) :
             val command = listOf(java, "-Xmx1g") + options.workerJvm +
                 listOf(
                     "-cp", System.getProperty("java.class.path"), "bench.worker.WorkerMainKt",
-                    LINE
-                        .encodeToString(settings),
+                    LINE.encodeToString(settings),
                 )
             val process = ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start()
             return WorkerProcess(process).also { check(it.reply() is Reply.Ready) }
