@@ -17,16 +17,21 @@ internal class Tables(val server: Server, val kittiwake: Kittiwake) : AutoClosea
 
     /** Throws unless just these jobs are done: not one is left, none is missing, none is there twice. */
     fun checkDone(ids: Ids, archive: Boolean) {
-        for (table in listOf("job", "ready", "scheduled", "lease")) {
-            val left = server.ask("select count(*) from $SCHEMA.$table").toInt()
-            check(left == 0) { "$left rows are left in $table" }
-        }
+        checkNothingLeft()
         val archived = server.ask(
             "select count(*) || ' ' || count(distinct id) from $SCHEMA.archive " +
                 "where id between ${ids.first} and ${ids.last} and ending = 'completed'",
         )
         val expected = if (archive) ids.count else 0
         check(archived == "$expected $expected") { "The archive has $archived jobs, but $expected were done" }
+    }
+
+    /** Throws unless all jobs are done. */
+    fun checkNothingLeft() {
+        for (table in listOf("job", "ready", "scheduled", "lease")) {
+            val left = server.ask("select count(*) from $SCHEMA.$table").toInt()
+            check(left == 0) { "$left rows are left in $table" }
+        }
     }
 
     /** Throws unless just these jobs wait, of all that were stored in their time. */
