@@ -13,6 +13,9 @@ internal class Reading(val serverCpu: Long?, val clientCpu: Long, val machineCpu
 internal class Cost(val nanos: Long, val serverCpu: Long?, val clientCpu: Long, val machineCpu: Long?, val wal: Long) {
     val seconds: Double get() = nanos / 1e9
 
+    /** The same, when the client is [processes] that have used so much beside this one. */
+    fun with(processes: Long) = Cost(nanos, serverCpu, clientCpu + processes, machineCpu, wal)
+
     /** The figures that every question reports beside its own, by [jobs] really done. */
     fun perJob(jobs: Int): Map<String, Double?> = mapOf(
         "server µs/job" to serverCpu?.let { it / 1e3 / jobs },

@@ -13,8 +13,8 @@ class FiguresSpec : FunSpec({
     }
 
     context("short") {
-        val written = listOf(171_234.4 to "171,234", 12.34 to "12.3", 0.456 to "0.46", -0.456 to "-0.46", null to "n/a")
-        for ((value, expected) in written) test("$value is written $expected") { value.short() shouldBe expected }
+        val written = mapOf(171_234.4 to "171,234", 12.34 to "12.3", .456 to "0.46", -.456 to "-0.46", null to "n/a")
+        for ((value, text) in written) test("$value is written $text") { value.short() shouldBe text }
     }
 
     test("the middle of an even number of runs lies between the two in the middle") {
