@@ -37,7 +37,7 @@ internal class Way(
     /** Measures once, on tables that nobody has used. */
     val measure: (Tables) -> Sample,
 ) {
-    override fun toString(): String = listOf(group, what, settings).filter { it.isNotEmpty() }.joinToString(", ")
+    override fun toString(): String = nameOf(group, what, settings)
 }
 
 /** What one measurement found: figures by their names, the one that matters most first, and what changed over time. */

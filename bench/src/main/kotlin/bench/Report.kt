@@ -40,10 +40,12 @@ internal class Report(private val machine: Machine, private val options: Options
     private fun reading(): String = "Each cell: " +
         if (options.runs > 1) "min / median / max of ${options.runs} runs" else "one run"
 
-    private fun footer(): List<String> = listOf(
-        if (options.runs > 1) "Medians of ${options.runs} runs, with the least and the most of them." else "One run.",
-        "Grey: the same work as bare SQL through JDBC, in the same run. Every commit is durable.",
-    ) + machine.lines() + "${started.toLocalDate()}"
+    private fun footer(): List<String> {
+        val several = "Medians of ${options.runs} runs, whiskers from the least to the most"
+        val runs = if (options.runs > 1) several else "One run"
+        val grey = "Grey: bare SQL through JDBC in the same run"
+        return listOf("${started.toLocalDate()}. $runs. $grey. Commits are durable.") + machine.lines()
+    }
 
     private fun table(rows: List<Row>): String = rows
         .groupBy {

@@ -23,6 +23,8 @@ internal class Row(
     /** `min / median / max` over the runs, or `n/a`; nothing for a figure that this row does not have. */
     fun cell(figure: String): String = if (figure in figures) values(figure)?.toString() ?: "n/a" else ""
 
+    override fun toString(): String = nameOf(group, what, settings)
+
     companion object {
         fun of(way: Way, samples: List<Sample>, limits: List<Sample>?): Row = Row(
             way.group, way.what, way.settings, way.isBare,
@@ -49,6 +51,10 @@ internal class Row(
         private fun isTime(figure: String) = figure.endsWith(" ms") || "µs" in figure
     }
 }
+
+/** What a way is called, and its row. */
+internal fun nameOf(group: String, what: String, settings: String): String =
+    listOf(group, what, settings).filter { it.isNotEmpty() }.joinToString(", ")
 
 /** The name of the percentage. */
 internal const val OF_LIMIT = "% of limit"

@@ -9,18 +9,24 @@ internal class Bars(private val svg: Svg, private val figure: String, private va
     private val spreads = rows.map { checkNotNull(it.values(figure)) }
     private val scale = Scale(spreads.maxOf { it.max }, LEFT, RIGHT)
 
+    /** A limit stands with what is compared with it, a little apart from what stands above. */
+    private val tops = rows.indices.runningFold(0.0) { top, i ->
+        val next = rows.getOrNull(i + 1)
+        top + ROW + if (next != null && rows.any { it.limit == next.toString() }) APART else 0.0
+    }
+
     /** Returns where it ends. */
     fun draw(heading: String, top: Double): Double {
         svg.text(MARGIN, top + Ink.HEADING.size, heading, Ink.HEADING)
         val first = top + HEADING
-        val bottom = first + rows.size * ROW
+        val bottom = first + tops.last()
         for (value in scale.ticks) {
             val x = scale.place(value)
             svg.line(x, first, x, bottom, if (value == 0.0) Ink.AXIS else Ink.GRID)
             svg.text(x, bottom + 14, tick(value), Ink.SMALL, "middle")
         }
-        svg.text(RIGHT + 14, bottom + 14, figure, Ink.SMALL)
-        rows.indices.forEach { bar(it, first + it * ROW) }
+        svg.text(RIGHT + 22, bottom + 14, figure, Ink.SMALL)
+        rows.indices.forEach { bar(it, first + tops[it]) }
         return bottom + AXIS
     }
 
@@ -38,19 +44,21 @@ internal class Bars(private val svg: Svg, private val figure: String, private va
             svg.line(least, middle, most, middle, Ink.WHISKER, 1.5)
             for (x in listOf(least, most)) svg.line(x, middle - 4, x, middle + 4, Ink.WHISKER, 1.5)
         }
-        val value = spread.median.short()
-        svg.text(most + 8, middle + 4.5, value, Ink.VALUE)
-        row.values(OF_LIMIT)?.takeIf { figure == row.figures.first() }?.let {
-            svg.text(most + 14 + Ink.VALUE.width(value), middle + 4.5, "${it.median.short()} % of bare SQL", Ink.SMALL)
-        }
+        val share = row.values(OF_LIMIT)?.takeIf { figure == row.figures.first() }
+        val told = share?.let { "  ${it.median.short()} % of ${limit(row)}" }.orEmpty()
+        svg.text(most + 8, middle + 4.5, listOf(spread.median.short() to Ink.VALUE, told to Ink.SMALL))
     }
 
+    private fun limit(row: Row) =
+        rows.find { it.toString() == row.limit }?.takeUnless { it.isBare }?.what ?: "bare SQL"
+
     private companion object {
-        const val LEFT = 330.0
+        const val LEFT = 280.0
         const val RIGHT = WIDTH - 210.0
         const val HEADING = 26.0
         const val ROW = 38.0
         const val BAR = 18.0
+        const val APART = 12.0
         const val AXIS = 22.0
     }
 }

@@ -11,13 +11,15 @@ private const val LEADING = 1.35
 /** The whole answer as one image: bars for each group and figure, curves for what changed over time. */
 internal fun chart(question: Question, rows: List<Row>, footer: List<String>): String {
     val svg = Svg(WIDTH)
-    var y = svg.paragraph(question.asks, Ink.TITLE, MARGIN)
+    var y = svg.paragraph(question.asks.replaceFirstChar { it.uppercase() }, Ink.TITLE, MARGIN)
     for ((group, own) in rows.groupBy { it.group }) {
         for (figure in question.bars) {
             val shown = own.filter { it.values(figure) != null }
             if (shown.isNotEmpty()) y = Bars(svg, figure, shown).draw(heading(group, figure), y + GAP)
         }
-        for ((what, curves) in curves(own)) y = Curves(svg, curves, question.shaded).draw(heading(group, what), y + GAP)
+        for ((what, curves) in curves(own)) {
+            y = Curves(svg, curves, question.shaded).draw(heading(group, what), y + GAP)
+        }
     }
     y += GAP
     for (line in footer) y = svg.paragraph(line, Ink.SMALL, y)

@@ -3,6 +3,7 @@ package bench.chart
 import bench.Row
 import bench.Shaded
 import bench.Spread
+import bench.nameOf
 import bench.short
 
 /** What one row did over time: of all its runs the medians, between the least and the most. */
@@ -15,7 +16,7 @@ internal fun curves(rows: List<Row>): Map<String, List<Curve>> {
             val length = runs.minOf { it.points.size }
             val seconds = runs.first().points.take(length).map { it.second }
             val values = List(length) { i -> checkNotNull(Spread.of(runs.map { it.points[i].value })) }
-            val name = listOf(row.what, row.settings).filter { it.isNotEmpty() }.joinToString(", ")
+            val name = nameOf("", row.what, row.settings)
             what to Curve(name, runs.first().unit, seconds, values)
         }
     }

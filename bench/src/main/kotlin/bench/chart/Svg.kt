@@ -26,12 +26,20 @@ internal class Svg(private val width: Int) {
     }
 
     fun text(x: Double, y: Double, text: String, face: Face, anchor: String = "start") {
+        text(x, y, listOf(text to face), anchor)
+    }
+
+    /** Parts of one line, each with its face. */
+    fun text(x: Double, y: Double, parts: List<Pair<String, Face>>, anchor: String = "start") {
         body.append("<text")
-        attributes(
-            "x" to x, "y" to y, "font-size" to face.size, "font-weight" to face.weight, "fill" to face.fill,
-            "text-anchor" to anchor,
-        )
-        body.append(">").append(text.escaped()).append("</text>\n")
+        attributes("x" to x, "y" to y, "text-anchor" to anchor)
+        body.append(">")
+        for ((text, face) in parts) {
+            body.append("<tspan")
+            attributes("font-size" to face.size, "font-weight" to face.weight, "fill" to face.fill)
+            body.append(">").append(text.escaped()).append("</tspan>")
+        }
+        body.append("</text>\n")
     }
 
     fun document(height: Double): String =

@@ -11,7 +11,6 @@ import bench.Way
 import bench.percentile
 import bench.worker.Reply
 import bench.worker.WorkerProcess
-import bench.worker.WorkerSettings
 
 /** Whether it matters how much lies in the tables. */
 internal object Depth : Question {
@@ -39,10 +38,10 @@ internal object Depth : Question {
     }
 
     private fun way(bench: Bench, heap: Heap, limit: Way?) =
-        Way("", "$heap", "64 at once, 2,000 ahead", limit) { tables -> measure(bench, tables, heap) }
+        Way("", "$heap", "${Tuning.TUNED}", limit) { tables -> measure(bench, tables, heap) }
 
     private fun measure(bench: Bench, tables: Tables, heap: Heap): Sample {
-        val settings = WorkerSettings(bench.server.url, archive = true, concurrency = 64, prefetch = 2_000)
+        val settings = Tuning.TUNED.settings(bench)
         WorkerProcess.start(settings, bench.options).use { worker ->
             val backlog = Backlog(bench.server)
             backlog.wait(WARM_UP)
@@ -54,11 +53,15 @@ internal object Depth : Question {
             bench.server.settle()
             repeat(UNMEASURED) { bite(worker, backlog) }
             val bites = List((bench.options.jobs ?: JOBS) / BITE) { bite(worker, backlog) }
-            val done = (bites.size + UNMEASURED) * BITE
-            val left = bench.server.ask("select count(*) from $SCHEMA.job").toInt() - heap.scheduled
-            check(left <= heap.waiting - BITE + (bites.size + UNMEASURED) * BITE - done) { "$left jobs are left" }
+            check(heap, left = bench.server.ask("select count(*) from $SCHEMA.job").toInt())
             return sample(bites)
         }
+    }
+
+    /** A worker that is stopped after so many has done a few more. */
+    private fun check(heap: Heap, left: Int) {
+        val most = heap.waiting - BITE + heap.scheduled
+        check(left in heap.scheduled..most) { "$left jobs are left, but at most $most should be" }
     }
 
     private fun bite(worker: WorkerProcess, backlog: Backlog): Reply.Drained {

@@ -5,6 +5,7 @@ import bench.Question
 import bench.Sample
 import bench.Tables
 import bench.Way
+import bench.limit.BareWays
 import bench.worker.WorkerProcess
 import bench.worker.WorkerSettings
 
@@ -15,23 +16,13 @@ internal object Drain : Question {
         "how fast does one worker process, in a JVM of its own, finish 500,000 waiting no-op jobs of 100 bytes, " +
             "after 300,000 unmeasured ones?"
 
-    /** Null: what the library does when nothing is said. */
-    private class Tuning(val concurrency: Int?, val prefetch: Int?) {
-        override fun toString(): String =
-            if (concurrency == null && prefetch == null) "default settings" else "$concurrency at once, $prefetch ahead"
-    }
-
     override fun ways(bench: Bench): List<Way> {
-        val options = bench.options
-        val tunings =
-            if (options.concurrency != null || options.prefetch != null) {
-                listOf(Tuning(options.concurrency, options.prefetch))
-            } else {
-                listOf(DEFAULT, TUNED)
-            }
+        val bare = BareWays(bench)
+        val tunings = Tuning.asked(bench.options) ?: listOf(Tuning.TUNED, Tuning.DEFAULT)
         return listOf("archive off" to false, "archive on" to true).flatMap { (group, archive) ->
+            val limit = bare.drain(group, batch = 500, archive)
             tunings.map { tuning ->
-                Way(group, "one worker", "$tuning") { tables -> drain(bench, tables, archive, tuning) }
+                Way(group, "one worker", "$tuning", limit) { tables -> drain(bench, tables, archive, tuning) }
             }
         }
     }
@@ -42,6 +33,7 @@ internal object Drain : Question {
         WorkerProcess.start(settings, bench.options).use { worker ->
             tables.fill(WARM_UP, archive)
             worker.warmUp(WARM_UP)
+            tables.forgetArchive()
             val ids = tables.fill(jobs, archive)
             bench.server.settle()
             val cost = worker.drain(jobs).cost
@@ -53,10 +45,8 @@ internal object Drain : Question {
     private const val JOBS = 500_000
 
     /**
-     * Unmeasured, in the same JVM, with many jobs in memory whatever the settings. After 100,000 jobs the compiler still
-     * took almost half of the client's time over the next 600,000.
+     * Unmeasured, in the same JVM, with many jobs in memory whatever the settings. After 100,000 jobs the compiler
+     * still took almost half of the client's time over the next 600,000.
      */
     private const val WARM_UP = 300_000
-    private val DEFAULT = Tuning(null, null)
-    private val TUNED = Tuning(concurrency = 64, prefetch = 2_000)
 }

@@ -23,7 +23,7 @@ internal object Handlers : Question {
 
     private class Form(val what: String, val handler: Handler, val archive: Boolean = false)
 
-    override fun ways(bench: Bench): List<Way> = listOf(8 to 0, 32 to 200).flatMap { (concurrency, prefetch) ->
+    override fun ways(bench: Bench): List<Way> = TUNINGS.flatMap { (concurrency, prefetch) ->
         val bare =
             Way("", "bare SQL", "$concurrency threads", isBare = true) {
                 InsertAndDelete(it).measure(bench, concurrency)
@@ -33,7 +33,7 @@ internal object Handlers : Question {
             Form("handleInTransaction, archived", Handler.IN_EXPOSED, archive = true),
             Form("the fence on plain JDBC", Handler.IN_JDBC),
         ).map { form ->
-            Way("", form.what, "$concurrency at once, $prefetch ahead", bare) { tables ->
+            Way("", form.what, "${Tuning(concurrency, prefetch)}", bare) { tables ->
                 measure(bench, tables, form, concurrency, prefetch)
             }
         }
@@ -58,6 +58,7 @@ internal object Handlers : Question {
         }
     }
 
+    private val TUNINGS = listOf(8 to 0, 32 to 200)
     internal const val JOBS = 40_000
     internal const val WARM_UP = 20_000
 }

@@ -25,7 +25,7 @@ internal object Many : Question {
     override val bars = listOf("jobs/s", "heap B/job beside the handler's own")
 
     override fun ways(bench: Bench): List<Way> = listOf(1, 2, 4, 8).map { processes ->
-        Way("worker processes", "$processes", "64 at once, 2,000 ahead") { processes(bench, it, processes) }
+        Way("worker processes", "$processes", "${Tuning.TUNED}") { processes(bench, it, processes) }
     } + listOf(1, 1_000).map { queues ->
         Way("queues in one worker", "%,d".format(queues), "default settings") { queues(bench, it, queues) }
     } + Way("suspended handlers", "%,d in delay()".format(SUSPENDED)) { suspended(bench, it) }
@@ -33,8 +33,7 @@ internal object Many : Question {
     /** From the first order to the last completion anywhere. */
     private fun processes(bench: Bench, tables: Tables, processes: Int): Sample {
         val jobs = bench.options.jobs ?: DRAINED
-        val settings = WorkerSettings(bench.server.url, archive = true, concurrency = 64, prefetch = 2_000)
-        val workers = List(processes) { WorkerProcess.start(settings, bench.options) }
+        val workers = List(processes) { WorkerProcess.start(Tuning.TUNED.settings(bench), bench.options) }
         try {
             val backlog = Backlog(bench.server)
             for (worker in workers) {

@@ -12,7 +12,6 @@ import bench.Tables
 import bench.Way
 import bench.percentile
 import bench.worker.WorkerProcess
-import bench.worker.WorkerSettings
 import java.sql.Connection
 
 /** Whether a forgotten transaction of somebody else makes the queue slow. */
@@ -27,12 +26,11 @@ internal object Snapshot : Question {
     override val shaded = Shaded(HELD_FROM.toDouble(), SECONDS.toDouble(), "a snapshot is held, or is not")
 
     override fun ways(bench: Bench): List<Way> = listOf("a snapshot is held" to true, "none is held" to false)
-        .map { (what, isHeld) -> Way("", what, "64 at once, 2,000 ahead") { measure(bench, it, isHeld) } }
+        .map { (what, isHeld) -> Way("", what, "${Tuning.TUNED}") { measure(bench, it, isHeld) } }
 
     private fun measure(bench: Bench, tables: Tables, isHeld: Boolean): Sample {
-        val settings = WorkerSettings(bench.server.url, archive = true, concurrency = 64, prefetch = 2_000)
         val seconds = bench.options.jobs?.div(RATE)?.coerceAtLeast(2 * HELD_FROM) ?: SECONDS
-        WorkerProcess.start(settings, bench.options).use { worker ->
+        WorkerProcess.start(Tuning.TUNED.settings(bench), bench.options).use { worker ->
             val warmUp = tables.fill(COMPILED_AFTER, archive = true)
             worker.warmUp(COMPILED_AFTER)
             tables.checkDone(warmUp, archive = true)

@@ -79,7 +79,6 @@ private class AtWork(private val settings: WorkerSettings, private val kittiwake
         val micros = AtomicLongArray(atMost)
         val done = Completions(atMost, meter)
         val worker = worker(settings, done) { args ->
-            if (args.number !in 0 until atMost) return@worker
             nanos.set(args.number, System.nanoTime())
             micros.set(args.number, Instant.now().let { it.epochSecond * 1_000_000 + it.nano / 1_000 })
         }

@@ -13,64 +13,65 @@ import io.kotest.matchers.collections.shouldHaveSize
 import io.kotest.matchers.doubles.plusOrMinus
 import io.kotest.matchers.shouldBe
 import org.w3c.dom.Element
+import org.xml.sax.InputSource
 import java.io.StringReader
 import javax.xml.parsers.DocumentBuilderFactory
-import org.xml.sax.InputSource
 
-class ChartSpec : FunSpec({
-    test("a bar ends at the median, on the axis of its group") {
-        val image = draw(row("one", 100.0, 200.0, 400.0), row("other", 400.0))
+class ChartSpec :
+    FunSpec({
+        test("a bar ends at the median, on the axis of its group") {
+            val image = draw(row("one", 100.0, 200.0, 400.0), row("other", 400.0))
 
-        val (one, other) = image.all("rect").filter { it.getAttribute("fill") == Ink.OURS }.map { it.number("width") }
-        one shouldBe (other / 2 plusOrMinus 0.1)
-    }
-
-    test("a whisker reaches from the least to the most of the runs, and a single run has none") {
-        draw(row("one", 100.0)).whiskers() shouldHaveSize 0
-
-        val image = draw(row("one", 100.0, 200.0, 400.0))
-        val bar = image.all("rect").single { it.getAttribute("fill") == Ink.OURS }
-        val whisker = image.whiskers().maxBy { it.number("x2") - it.number("x1") }
-        whisker.number("x1") - bar.number("x") shouldBe (bar.number("width") / 2 plusOrMinus 0.1)
-        whisker.number("x2") - bar.number("x") shouldBe (bar.number("width") * 2 plusOrMinus 0.1)
-    }
-
-    test("bare SQL is grey, and what is compared with it says the share") {
-        val image = draw(row("bare SQL", 200.0, isBare = true), row("ours", 150.0, share = 75.0))
-
-        image.all("rect").map { it.getAttribute("fill") } shouldContain Ink.BARE
-        image.texts() shouldContain "75.0 % of bare SQL"
-    }
-
-    test("a curve runs over the medians of all runs as far as the shortest goes") {
-        fun series(vararg values: Double) =
-            listOf(Series("backlog", "jobs", values.mapIndexed { i, it -> Point(i.toDouble(), it) }))
-        val runs = listOf(series(1.0, 2.0, 3.0), series(1.0, 4.0))
-        val row = Row("", "one", "", isBare = false, limit = null, runs.map { emptyMap() }, runs)
-
-        val curve = curves(listOf(row)).getValue("backlog").single()
-
-        curve.values.map { it.median } shouldBe listOf(1.0, 3.0)
-    }
-
-    test("is well-formed whatever the text says") {
-        draw(row("a < b & \"c\"", 1.0)).texts() shouldContain "a < b & \"c\""
-    }
-
-    for ((most, last, count) in listOf(Triple(7_300.0, 8_000.0, 5), Triple(0.45, 0.5, 6), Triple(0.0, 1.0, 2))) {
-        test("an axis to $most ends at $last in round steps") {
-            val ticks = Scale(most, 0.0, 1.0).ticks
-
-            ticks.last() shouldBe (last plusOrMinus 1e-9)
-            ticks shouldHaveSize count
+            val (one, other) = image.bars().map { it.number("width") }
+            one shouldBe (other / 2 plusOrMinus 0.1)
         }
-    }
 
-    val ticks = mapOf(250_000.0 to "250k", 1_500_000.0 to "1.5M", 5_000.0 to "5,000", 0.2 to "0.2", 0.0 to "0")
-    for ((value, written) in ticks) {
-        test("$value stands at an axis as $written") { tick(value) shouldBe written }
-    }
-})
+        test("a whisker reaches from the least to the most of the runs, and a single run has none") {
+            draw(row("one", 100.0)).whiskers() shouldHaveSize 0
+
+            val image = draw(row("one", 100.0, 200.0, 400.0))
+            val bar = image.bars().single()
+            val whisker = image.whiskers().maxBy { it.number("x2") - it.number("x1") }
+            whisker.number("x1") - bar.number("x") shouldBe (bar.number("width") / 2 plusOrMinus 0.1)
+            whisker.number("x2") - bar.number("x") shouldBe (bar.number("width") * 2 plusOrMinus 0.1)
+        }
+
+        test("bare SQL is grey, and what is compared with it says the share") {
+            val image = draw(row("bare SQL", 200.0, isBare = true), row("ours", 150.0, share = 75.0))
+
+            image.all("rect").map { it.getAttribute("fill") } shouldContain Ink.BARE
+            image.texts() shouldContain "  75.0 % of bare SQL"
+        }
+
+        test("a curve runs over the medians of all runs as far as the shortest goes") {
+            fun series(vararg values: Double) =
+                listOf(Series("backlog", "jobs", values.mapIndexed { i, it -> Point(i.toDouble(), it) }))
+            val runs = listOf(series(1.0, 2.0, 3.0), series(1.0, 4.0))
+            val row = Row("", "one", "", isBare = false, limit = null, runs.map { emptyMap() }, runs)
+
+            val curve = curves(listOf(row)).getValue("backlog").single()
+
+            curve.values.map { it.median } shouldBe listOf(1.0, 3.0)
+        }
+
+        test("is well-formed whatever the text says") {
+            draw(row("a < b & \"c\"", 1.0)).texts() shouldContain "a < b & \"c\""
+        }
+
+        for ((most, last, count) in listOf(Triple(7_300.0, 8_000.0, 5), Triple(0.45, 0.5, 6), Triple(0.0, 1.0, 2))) {
+            test("an axis to $most ends at $last in round steps") {
+                val ticks = Scale(most, 0.0, 1.0).ticks
+
+                ticks.last() shouldBe (last plusOrMinus 1e-9)
+                ticks shouldHaveSize count
+            }
+        }
+
+        val ticks = mapOf(250_000.0 to "250k", 1_500_000.0 to "1.5M", 5_000.0 to "5,000", 0.2 to "0.2", 0.0 to "0")
+        for ((value, written) in ticks) {
+            test("$value stands at an axis as $written") { tick(value) shouldBe written }
+        }
+    })
 
 private object Asked : Question {
     override val name = "asked"
@@ -94,7 +95,9 @@ private fun draw(vararg rows: Row): Element = DocumentBuilderFactory
 private fun Element.all(name: String): List<Element> =
     getElementsByTagName(name).let { found -> List(found.length) { found.item(it) as Element } }
 
-private fun Element.texts(): List<String> = all("text").map { it.textContent }
+private fun Element.texts(): List<String> = all("tspan").map { it.textContent }
+
+private fun Element.bars(): List<Element> = all("rect").filter { it.getAttribute("fill") == Ink.OURS }
 
 private fun Element.whiskers(): List<Element> = all("line").filter { it.getAttribute("stroke") == Ink.WHISKER }
 
