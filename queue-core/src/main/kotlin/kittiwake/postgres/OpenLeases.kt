@@ -21,21 +21,21 @@ internal class OpenLeases {
         if (jobs.isNotEmpty()) left[lease] = jobs.mapTo(mutableSetOf()) { it.id }
     }
 
-    /** The leases of which nothing is left once [jobs] are over. */
+    /** What it means that [jobs] are over, or no longer this worker's: nothing changes before [Closing.settle]. */
     @Synchronized
-    fun emptiedBy(jobs: List<Completion>): Set<Long> =
-        byLease(jobs).filter { (lease, over) -> left[lease].orEmpty().all { it in over } }.keys
+    fun closing(jobs: List<Completion>): Closing = Closing(jobs.groupBy({ it.claim.lease }, { it.claim.id }))
 
-    /** [jobs] are over, or no longer this worker's. */
-    @Synchronized
-    fun settle(jobs: List<Completion>) {
-        for ((lease, over) in byLease(jobs)) {
-            val rest = left[lease] ?: continue
-            rest -= over
-            if (rest.isEmpty()) left -= lease
+    inner class Closing(private val over: Map<Long, List<JobId>>) {
+        /** The leases of which nothing is left then. */
+        val emptied: Set<Long> =
+            over.filterTo(mutableMapOf()) { (lease, jobs) -> left[lease].orEmpty().isEmptiedBy(jobs) }.keys
+
+        /** It has happened. */
+        fun settle(): Unit = synchronized(this@OpenLeases) {
+            left -= emptied
+            for ((lease, jobs) in over) left[lease]?.removeAll(jobs.toSet())
         }
     }
 
-    private fun byLease(jobs: List<Completion>): Map<Long, Set<JobId>> =
-        jobs.groupBy({ it.claim.lease }, { it.claim.id }).mapValues { it.value.toSet() }
+    private fun Set<JobId>.isEmptiedBy(jobs: List<JobId>) = size <= jobs.size && jobs.toSet().containsAll(this)
 }

@@ -61,9 +61,10 @@ internal class Completer(
         while (true) {
             val batch = channel.receiveBatch(COMPLETION_BATCH, COMPLETION_WINDOW) ?: return
             val returns = batch.filterIsInstance<Completion.Return>()
-            val ends = batch.filterIsInstance<Completion.End>()
+            val (forgotten, kept) = batch.filterIsInstance<Completion.End>().partition { it.isForgotten }
             if (returns.isNotEmpty()) putBack(returns)
-            if (ends.isNotEmpty()) end(ends)
+            if (kept.isNotEmpty()) end(kept)
+            if (forgotten.isNotEmpty()) end(forgotten)
         }
     }
 

@@ -19,7 +19,6 @@ import kittiwake.job.storedText
 import kittiwake.store.Completion
 import kittiwake.store.Completion.Settled.Reason
 import kittiwake.worker.BoundJob
-import kotlinx.coroutines.CoroutineName
 import kotlinx.coroutines.coroutineScope
 import kotlinx.coroutines.currentCoroutineContext
 import kotlinx.coroutines.delay
@@ -78,8 +77,7 @@ internal class JobRunner(
 
         private suspend fun tryHandling(args: A): Throwable? = try {
             withTimer {
-                val name = CoroutineName("kittiwake ${claim.name} #${claim.id}")
-                withContext(name + CurrentJob(claim.id.value, claim.name)) {
+                withContext(CurrentJob(claim.id.value, claim.name)) {
                     job.entered(coroutineContext.job)
                     val handler = checkNotNull(bound.handler)
                     outcome = with(handler) { ClaimedJobScope(claim, this@withContext).work(args) }

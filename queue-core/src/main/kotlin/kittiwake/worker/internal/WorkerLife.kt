@@ -14,6 +14,7 @@ import kittiwake.worker.BoundJob
 import kittiwake.worker.WorkerConfig
 import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.CoroutineExceptionHandler
+import kotlinx.coroutines.CoroutineName
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Job
 import kotlinx.coroutines.NonCancellable
@@ -136,7 +137,7 @@ internal class WorkerLife(
     /** Runs [first], and then in the same coroutine whatever waited for its place. */
     private fun CoroutineScope.start(claim: ClaimedJob, slots: Slots) {
         val first = running.begin(claim)
-        launch {
+        launch(CoroutineName("kittiwake ${claim.queue}")) {
             var job: RunningJob? = first
             while (job != null) {
                 work(job)
