@@ -49,8 +49,7 @@ internal class Bars(private val svg: Svg, private val figure: String, private va
         svg.text(most + 8, middle + 4.5, listOf(spread.median.short() to Ink.VALUE, told to Ink.SMALL))
     }
 
-    private fun limit(row: Row) =
-        rows.find { it.toString() == row.limit }?.takeUnless { it.isBare }?.what ?: "bare SQL"
+    private fun limit(row: Row) = rows.find { it.toString() == row.limit }?.takeUnless { it.isBare }?.what ?: "bare SQL"
 
     private companion object {
         const val LEFT = 280.0
