@@ -138,30 +138,29 @@ internal class WorkerLife(
     /** Runs [first], and then in the same coroutine whatever waited for its place. */
     private fun CoroutineScope.start(claim: ClaimedJob, slots: Slots) {
         val first = running.begin(claim)
-        val current = CurrentJob()
-        launch(CoroutineName("kittiwake ${claim.queue}") + current) {
+        launch(CoroutineName("kittiwake ${claim.queue}") + CurrentJob()) {
             var job: RunningJob? = first
             while (job != null) {
-                work(job, current)
+                work(job)
                 job = slots.next()?.let(running::begin)
             }
         }
     }
 
-    private suspend fun work(job: RunningJob, current: CurrentJob) {
+    private suspend fun work(job: RunningJob) {
         if (!job.start()) return
         val completion =
             try {
-                if (job.claim.isSuspect) suspects.inTurn(job) { run(it, current) } else run(job, current)
+                if (job.claim.isSuspect) suspects.inTurn(job) { run(it) } else run(job)
             } finally {
                 running.end(job)
             }
         if (completion == null) telling.lost(job.claim) else completer.submit(completion)
     }
 
-    private suspend fun run(job: RunningJob, current: CurrentJob): Completion? {
+    private suspend fun run(job: RunningJob): Completion? {
         telling.started(job.claim)
-        return runner.run(job, current)
+        return runner.run(job)
     }
 
     /** In flow order: what waits, what runs, what is to be written, what keeps the claims. */
