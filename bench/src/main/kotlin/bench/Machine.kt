@@ -16,6 +16,12 @@ internal class Machine(
     val settings: Map<String, String>,
     val loadAverage: Double,
 ) {
+    /** The same in short, for the foot of a chart. */
+    fun lines(): List<String> = listOf(
+        "$processor, $cores cores, $memory, $system. $jvm",
+        "PostgreSQL $postgres on the same machine, ${settings.entries.joinToString { "${it.key}=${it.value}" }}",
+    )
+
     override fun toString(): String =
         """
         |machine     $processor, $cores cores, $memory, $system

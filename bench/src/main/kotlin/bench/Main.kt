@@ -1,14 +1,21 @@
 package bench
 
+import bench.question.Depth
 import bench.question.Drain
 import bench.question.Enqueue
+import bench.question.Handlers
 import bench.question.Latency
+import bench.question.Limit
+import bench.question.Many
+import bench.question.Snapshot
+import bench.question.Steady
 import kotlin.system.exitProcess
 
 /** One question a file. A new one is added here and nowhere else. */
-internal val questions: List<Question> = listOf(Drain, Enqueue, Latency)
+internal val questions: List<Question> =
+    listOf(Limit, Drain, Enqueue, Steady, Latency, Depth, Snapshot, Many, Handlers)
 
-/** Answers the questions named in [arguments], or all of them: each as a table, and together as one file of JSON. */
+/** Answers the questions named in [arguments], or all of them: each as a table, a chart and a file of JSON. */
 fun main(arguments: Array<String>) {
     val options =
         try {
@@ -21,7 +28,7 @@ fun main(arguments: Array<String>) {
         val report = Report(Machine.of(server), options)
         println(report.heading())
         for (question in questions.filter { it.name in options.questions }) {
-            val answer = report.add(question, question.answer(Bench(server, options)))
+            val answer = report.add(question, Bench(server, options).answer(question))
             println("\n$answer")
         }
         println("\n${report.save()}")

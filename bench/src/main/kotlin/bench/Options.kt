@@ -25,11 +25,9 @@ internal class Options(
             (asked - known.toSet()).forEach { throw IllegalArgumentException("There is no question \"$it\"") }
 
             fun number(name: String, from: Int): Int? = values[name]?.let {
-                requireNotNull(
-                    it.toIntOrNull()?.takeIf { n ->
-                        n >= from
-                    },
-                ) { "--$name must be a number from $from, but was \"$it\"" }
+                val number = it.toIntOrNull()
+                require(number != null && number >= from) { "--$name must be a number from $from, but was \"$it\"" }
+                number
             }
             return Options(
                 questions = asked.ifEmpty { known },
@@ -53,12 +51,10 @@ internal class Options(
             |  --jdbc-url=…         a server of yours instead of the embedded one; the schema "$SCHEMA" in it is dropped
             |  --runs=3             how often each is measured
             |  --jobs=…             another number of jobs than the question's own; for a try, not for publishing
-            |  --only=…             only rows whose description contains this
+            |  --only=…             only what contains this, with its limit: a group, a way or a setting
             |  --concurrency=…      measures the drain with this setting only; with --prefetch=…
             |  --statements         what each statement cost, from pg_stat_statements; it takes some speed away
             |  --worker-jvm=…       options for the worker's JVM, separated by spaces: a profiler, a collector
             """.trimMargin()
     }
 }
-
-internal fun Options.wants(what: String): Boolean = only == null || only in what

@@ -50,14 +50,8 @@ internal class Server private constructor(
 
     companion object {
         fun open(options: Options): Server {
-            val server =
-                if (options.jdbcUrl !=
-                    null
-                ) {
-                    Server(options.jdbcUrl, hasStatements = false) {}
-                } else {
-                    embedded(options.statements)
-                }
+            val given = options.jdbcUrl?.let { Server(it, hasStatements = false) {} }
+            val server = given ?: embedded(options.statements)
             for (setting in listOf("fsync", "synchronous_commit", "full_page_writes")) {
                 check(server.ask("show $setting") == "on") {
                     "$setting is ${server.ask("show $setting")}: figures count only with durable commits"

@@ -17,25 +17,35 @@ internal class Tables(val server: Server, val kittiwake: Kittiwake) : AutoClosea
 
     /** Throws unless just these jobs are done: not one is left, none is missing, none is there twice. */
     fun checkDone(ids: Ids, archive: Boolean) {
+        checkDone(if (archive) ids.count else 0, "id between ${ids.first} and ${ids.last}")
+    }
+
+    /** Throws unless all jobs are done, and there were so many. */
+    fun checkDone(jobs: Int) {
+        checkDone(jobs, "true")
+    }
+
+    private fun checkDone(archived: Int, which: String) {
+        checkNothingLeft()
+        val found = server.ask(
+            "select count(*) || ' ' || count(distinct id) from $SCHEMA.archive where ending = 'completed' and $which",
+        )
+        check(found == "$archived $archived") { "The archive has $found jobs, but should have $archived" }
+    }
+
+    /** Throws unless all jobs are done. */
+    fun checkNothingLeft() {
         for (table in listOf("job", "ready", "scheduled", "lease")) {
             val left = server.ask("select count(*) from $SCHEMA.$table").toInt()
             check(left == 0) { "$left rows are left in $table" }
         }
-        val archived = server.ask(
-            "select count(*) || ' ' || count(distinct id) from $SCHEMA.archive " +
-                "where id between ${ids.first} and ${ids.last} and ending = 'completed'",
-        )
-        val expected = if (archive) ids.count else 0
-        check(archived == "$expected $expected") { "The archive has $archived jobs, but $expected were done" }
     }
 
-    /** Throws unless just these jobs wait, of all that were stored in their time. */
-    fun checkWaiting(ids: Ids) {
-        val waiting = server.ask(
-            "select count(*) from $SCHEMA.job join $SCHEMA.ready on job_id = id " +
-                "where id between ${ids.first} and ${ids.last}",
-        )
-        check(waiting.toInt() == ids.count) { "$waiting jobs wait, but ${ids.count} were enqueued" }
+    /** Throws unless so many jobs wait, each with its ticket. */
+    fun checkWaiting(jobs: Int) {
+        val found = "select count(*) || ' ' || count(job_id) from $SCHEMA.job full join $SCHEMA.ready on job_id = id"
+        val waiting = server.ask(found)
+        check(waiting == "$jobs $jobs") { "$waiting jobs and tickets are there, but $jobs were enqueued" }
     }
 
     override fun close() {

@@ -5,12 +5,12 @@ import bench.Cost
 import bench.Meter
 import bench.NoopArgs
 import bench.Question
-import bench.Row
 import bench.SCHEMA
+import bench.Sample
 import bench.Tables
+import bench.Way
 import bench.noop
 import bench.percentile
-import bench.wants
 import bench.worker.Reply
 import bench.worker.WorkerProcess
 import bench.worker.WorkerSettings
@@ -36,15 +36,17 @@ internal object Latency : Question {
     private const val POLL_EVERY_MILLIS = 60_000L
     private val type = noop(archive = true)
 
-    override fun answer(bench: Bench): List<Row> = listOf(
-        Way("commit to start, JDBC", enqueue = ::throughJdbc),
-        Way("commit to start, submit", enqueue = ::throughSubmit),
-        Way("lateness of delayed jobs", isDelayed = true, enqueue = ::delayed),
-    ).filter { bench.options.wants(it.what) }.map { way ->
-        bench.row(way.what, "default, pollEvery 60s") { tables -> measure(bench, tables, way) }
+    override val bars = listOf("p50 ms", "p99 ms")
+
+    override fun ways(bench: Bench): List<Way> = listOf(
+        Telling("commit to start, JDBC", enqueue = ::throughJdbc),
+        Telling("commit to start, submit", enqueue = ::throughSubmit),
+        Telling("lateness of delayed jobs", isDelayed = true, enqueue = ::delayed),
+    ).map { told ->
+        Way("", told.what, "default, pollEvery 60s") { tables -> measure(bench, tables, told) }
     }
 
-    private class Way(
+    private class Telling(
         val what: String,
         val isDelayed: Boolean = false,
         val enqueue: (Tables, Connection) -> EnqueueOne,
@@ -79,7 +81,7 @@ internal object Latency : Question {
         }
     }
 
-    private fun measure(bench: Bench, tables: Tables, way: Way): Map<String, Double?> {
+    private fun measure(bench: Bench, tables: Tables, told: Telling): Sample {
         val settings = WorkerSettings(bench.server.url, archive = true, pollEveryMillis = POLL_EVERY_MILLIS)
         WorkerProcess.start(settings, bench.options).use { worker ->
             tables.fill(COMPILED_AFTER, archive = true)
@@ -90,14 +92,14 @@ internal object Latency : Question {
             bench.server.dataSource.connection.use { connection ->
                 connection.autoCommit = false
                 Meter(bench.server.dataSource).use { meter ->
-                    val one = way.enqueue(tables, connection)
+                    val one = told.enqueue(tables, connection)
                     every50Millis(0 until WARM_UP, one)
                     val start = meter.read()
                     val committed = every50Millis(WARM_UP until WARM_UP + MEASURED, one)
-                    val attended = worker.finish()
+                    val attended = worker.finish(WARM_UP + MEASURED)
                     val cost = meter.between(start, meter.read())
-                    val waits = if (way.isDelayed) lateness(bench, attended) else waits(attended, committed)
-                    return figures(waits.sorted(), cost)
+                    val waits = if (told.isDelayed) lateness(bench, attended) else waits(attended, committed)
+                    return Sample(figures(waits.sorted(), cost))
                 }
             }
         }

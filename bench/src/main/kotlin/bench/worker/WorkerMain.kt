@@ -6,20 +6,27 @@ import bench.Reading
 import bench.SCHEMA
 import bench.Server
 import bench.noop
+import kittiwake.KittiwakeSpi
 import kittiwake.event.JobEvent
 import kittiwake.event.JobObserver
 import kittiwake.postgres.Kittiwake
 import kittiwake.worker.Worker
+import kittiwake.worker.worker
 import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.cancelAndJoin
 import kotlinx.coroutines.coroutineScope
+import kotlinx.coroutines.delay
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.runBlocking
 import java.time.Instant
 import java.util.concurrent.atomic.AtomicInteger
 import java.util.concurrent.atomic.AtomicLongArray
+import kotlin.coroutines.Continuation
+import kotlin.coroutines.EmptyCoroutineContext
+import kotlin.coroutines.startCoroutine
 import kotlin.system.exitProcess
+import kotlin.time.Duration
 import kotlin.time.Duration.Companion.milliseconds
 
 /** A worker process: takes orders from its input, one a line, and ends with it. */
@@ -32,8 +39,11 @@ fun main(arguments: Array<String>) {
     exitProcess(0)
 }
 
+@OptIn(KittiwakeSpi::class)
 private class AtWork(private val settings: WorkerSettings, private val kittiwake: Kittiwake, private val meter: Meter) {
     private val type = noop(settings.archive)
+    private val times = ClaimTimes()
+    private val transactional by lazy { Transactional(settings, kittiwake) }
     private val warmUp = WorkerSettings(settings.jdbcUrl, settings.archive, concurrency = 64, prefetch = 2_000)
 
     fun obey(): Unit = runBlocking {
@@ -41,8 +51,8 @@ private class AtWork(private val settings: WorkerSettings, private val kittiwake
         while (true) {
             when (val order = order() ?: break) {
                 is Order.Drain -> drain(order.jobs, if (order.isWarmUp) warmUp else settings)
-                is Order.Attend -> attend(order.jobs)
-                Order.Finish -> error("Nothing was begun")
+                is Order.Attend -> attend(order.atMost)
+                is Order.Finish, Order.Look, is Order.Weigh -> error("Nothing was begun")
             }
         }
     }
@@ -61,33 +71,60 @@ private class AtWork(private val settings: WorkerSettings, private val kittiwake
         val running = launch(Dispatchers.Default) { worker.run() }
         val end = done.last.await()
         running.cancelAndJoin()
-        say(Reply.Drained(meter.between(start, end), done.count, done.distinct()))
+        say(Reply.Drained(meter.between(start, end), done.count, done.distinct(), times.take()))
     }
 
-    private suspend fun attend(jobs: Int): Unit = coroutineScope {
-        val nanos = AtomicLongArray(jobs)
-        val micros = AtomicLongArray(jobs)
-        val done = Completions(jobs, meter)
+    private suspend fun attend(atMost: Int): Unit = coroutineScope {
+        val nanos = AtomicLongArray(atMost)
+        val micros = AtomicLongArray(atMost)
+        val done = Completions(atMost, meter)
         val worker = worker(settings, done) { args ->
             nanos.set(args.number, System.nanoTime())
             micros.set(args.number, Instant.now().let { it.epochSecond * 1_000_000 + it.nano / 1_000 })
         }
         val running = launch(Dispatchers.Default) { worker.run() }
         say(Reply.Attending)
-        check(order() is Order.Finish)
-        done.last.await()
+        val jobs = finish(done)
+        while (done.count < jobs) delay(1)
         running.cancelAndJoin()
         say(Reply.Attended(List(jobs, nanos::get), List(jobs, micros::get)))
     }
 
-    private fun worker(settings: WorkerSettings, done: Completions, work: (NoopArgs) -> Unit): Worker = kittiwake
-        .worker {
-            queue("noop") {
+    /** Says how far it has got until it is told to finish, and after how many. */
+    private fun finish(done: Completions): Int {
+        while (true) {
+            when (val order = order()) {
+                Order.Look -> say(Reply.Seen(done.started, done.count, done.lastAt, meter.clientCpu(), times.take()))
+                is Order.Weigh -> {
+                    repeat(order.handlers) {
+                        suspended
+                            .startCoroutine(NoopArgs(it), Continuation(EmptyCoroutineContext) {})
+                    }
+                    say(Reply.Weighed(LiveHeap.weigh()))
+                }
+                is Order.Finish -> return order.jobs
+                else -> error("Something is going on already, but was told $order")
+            }
+        }
+    }
+
+    private fun worker(settings: WorkerSettings, done: Completions, work: (NoopArgs) -> Unit): Worker =
+        worker(TimedStore(kittiwake.store, times)) {
+            val names = List(settings.queues) { if (it == 0) "noop" else "noop-$it" }
+            queue(*names.toTypedArray()) {
                 settings.concurrency?.let { concurrency = it }
                 settings.prefetch?.let { prefetch = it }
             }
             settings.pollEveryMillis?.let { pollEvery = it.milliseconds }
-            handle(type) { args -> work(args) }
+            when (settings.handler) {
+                Handler.NOOP -> handle(type) { args -> work(args) }
+                Handler.SUSPENDED -> {
+                    handle(type) { args -> args.suspended() }
+                    shutdownGrace = Duration.ZERO
+                }
+                Handler.IN_EXPOSED -> transactional.withExposed(this, type)
+                Handler.IN_JDBC -> transactional.withJdbc(this, type)
+            }
             observe(done)
         }
 }
@@ -96,14 +133,22 @@ private class AtWork(private val settings: WorkerSettings, private val kittiwake
 private class Completions(private val expected: Int, private val meter: Meter) : JobObserver {
     private val ids = AtomicLongArray(expected)
     private val told = AtomicInteger()
+    private val begun = AtomicInteger()
     val last = CompletableDeferred<Reading>()
     val count: Int get() = told.get()
+    val started: Int get() = begun.get()
+
+    @Volatile
+    var lastAt = 0L
+        private set
 
     override fun on(event: JobEvent) {
+        if (event is JobEvent.Started) begun.incrementAndGet()
         if (event !is JobEvent.Completed) return
+        lastAt = System.nanoTime()
         val place = told.getAndIncrement()
         if (place < expected) ids.set(place, event.id.value)
-        if (place == expected - 1) System.nanoTime().let { last.complete(meter.read(it)) }
+        if (place == expected - 1) last.complete(meter.read(lastAt))
     }
 
     fun distinct(): Int = List(expected, ids::get).distinct().size

@@ -2,6 +2,7 @@ package kittiwake.worker.internal
 
 import kittiwake.KittiwakeSpi
 import kittiwake.SchemaException
+import kittiwake.internal.CurrentJob
 import kittiwake.internal.Health
 import kittiwake.job.ClaimedJob
 import kittiwake.job.Interruption
@@ -14,6 +15,7 @@ import kittiwake.worker.BoundJob
 import kittiwake.worker.WorkerConfig
 import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.CoroutineExceptionHandler
+import kotlinx.coroutines.CoroutineName
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Job
 import kotlinx.coroutines.NonCancellable
@@ -142,21 +144,22 @@ internal class WorkerLife(
     /** Runs [first], and then in the same coroutine whatever waited for its place. */
     private fun CoroutineScope.start(claim: ClaimedJob, slots: Slots) {
         val first = running.begin(claim)
-        launch {
+        val current = CurrentJob()
+        launch(CoroutineName("kittiwake ${claim.queue}") + current) {
             var job: RunningJob? = first
             while (job != null) {
-                val took = work(job)
+                val took = work(job, current)
                 job = slots.next(took)?.let(running::begin)
             }
         }
     }
 
     /** How long it took, unless it did not run or is no longer ours. */
-    private suspend fun work(job: RunningJob): Duration? {
+    private suspend fun work(job: RunningJob, current: CurrentJob): Duration? {
         if (!job.start()) return null
         val completion =
             try {
-                if (job.claim.isSuspect) suspects.inTurn(job) { run(it) } else run(job)
+                if (job.claim.isSuspect) suspects.inTurn(job) { run(it, current) } else run(job, current)
             } finally {
                 running.end(job)
             }
@@ -164,9 +167,9 @@ internal class WorkerLife(
         return completion?.took
     }
 
-    private suspend fun run(job: RunningJob): Completion? {
+    private suspend fun run(job: RunningJob, current: CurrentJob): Completion? {
         telling.started(job.claim)
-        return runner.run(job)
+        return runner.run(job, current)
     }
 
     /** In flow order: what waits, what runs, what is to be written, what keeps the claims. */

@@ -1,0 +1,29 @@
+package bench
+
+/** Measures: a server, and how often. */
+internal class Bench(val server: Server, val options: Options) {
+    /**
+     * In rounds of all ways rather than way by way: an hour in which the machine is slow is slow for all of them, and
+     * what is compared was measured within minutes.
+     */
+    fun answer(question: Question): List<Row> {
+        val ways = wanted(question.ways(this))
+        require(ways.isNotEmpty()) { "Nothing of \"${question.name}\" contains \"${options.only}\"" }
+        val samples = ways.associateWith { mutableListOf<Sample>() }
+        repeat(options.runs) { round ->
+            for (way in ways) {
+                System.err.println("  $way: run ${round + 1} of ${options.runs}")
+                val sample = server.freshTables().use(way.measure)
+                System.err.println("    ${sample.figures.entries.joinToString { (name, it) -> "$name ${it.short()}" }}")
+                samples.getValue(way) += sample
+            }
+        }
+        return ways.map { way -> Row.of(way, samples.getValue(way), way.limit?.let(samples::getValue)) }
+    }
+
+    /** A limit comes just before the first way that is compared with it. */
+    private fun wanted(ways: List<Way>): List<Way> = ways
+        .filter { options.only == null || options.only in it.toString() }
+        .flatMap { listOfNotNull(it.limit, it) }
+        .distinct()
+}
