@@ -45,7 +45,7 @@ internal class ClaimJobs(schema: Schema, private val retention: Retention) {
             this["queue"] = queue.value
             this["lease"] = lease
             this["limit"] = limit
-            this["is_archived"] = retention.completed.isPositive()
+            this["is_forgotten"] = !retention.completed.isPositive()
             array("after_lanes", "int4", spans.map { it.afterLane })
             array("after_ranks", "int8", spans.map { it.afterRank })
             array("after_jobs", "int8", spans.map { it.afterJob })
@@ -75,14 +75,14 @@ internal class ClaimJobs(schema: Schema, private val retention: Retention) {
             attempt = row.getInt(ATTEMPT),
             name = name,
             queue = queue,
-            priority = row.getInt(PRIORITY),
+            priority = -row.getInt(LANE),
             args = row.getString(ARGS),
             maxAttempts = row.getInt(MAX_ATTEMPTS),
             enqueuedAt = row.getObject(ENQUEUED_AT, OffsetDateTime::class.java).toInstant().toKotlinInstant(),
             parent = row.getLong(PARENT_ID).takeUnless { row.wasNull() }?.let(::JobId),
             metadata = row.getString(METADATA),
             crashes = row.getInt(CRASHES),
-            isArchived = row.getBoolean(IS_ARCHIVED),
+            isArchived = !row.getBoolean(IS_FORGOTTEN),
         )
 
     /** By number: to look for columns by name took a tenth of the client's time. */
@@ -93,14 +93,13 @@ internal class ClaimJobs(schema: Schema, private val retention: Retention) {
         const val RANK = 4
         const val ATTEMPT = 5
         const val NAME = 6
-        const val PRIORITY = 7
-        const val ARGS = 8
-        const val MAX_ATTEMPTS = 9
-        const val ENQUEUED_AT = 10
-        const val PARENT_ID = 11
-        const val METADATA = 12
-        const val IS_ARCHIVED = 13
-        const val CRASHES = 14
+        const val ARGS = 7
+        const val MAX_ATTEMPTS = 8
+        const val ENQUEUED_AT = 9
+        const val PARENT_ID = 10
+        const val METADATA = 11
+        const val IS_FORGOTTEN = 12
+        const val CRASHES = 13
     }
 }
 
@@ -150,21 +149,18 @@ lease as (
     having count(*) > 0
 )
 select pg_current_snapshot()::text as snapshot, null::bigint as job_id, null::smallint as lane, null::bigint as rank,
-       null::smallint as attempt, null as name, null::smallint as priority, null as args, null::smallint as max_attempts,
-       null::timestamptz as enqueued_at, null::bigint as parent_id, null as metadata, null::boolean as is_archived,
+       null::smallint as attempt, null as name, null as args, null::smallint as max_attempts,
+       null::timestamptz as enqueued_at, null::bigint as parent_id, null as metadata, null::boolean as is_forgotten,
        null::bigint as crashes
 union all
-select null, taken.job_id, taken.lane, taken.rank, taken.attempt, job.name, job.priority, job.args, job.max_attempts,
-       job.enqueued_at, job.parent_id, job.metadata, coalesce(job.keep_completed > interval '0', :is_archived),
-       case
-           when taken.attempt > 1 then (
-               select count(*)
-               from {schema}.attempt
-               where attempt.job_id = taken.job_id
-                 and attempt.crashed
-           )
-           else 0
-       end
+select null, taken.job_id, taken.lane, taken.rank, taken.attempt, job.name, job.args, job.max_attempts,
+       job.enqueued_at, job.parent_id, job.metadata, coalesce(job.keep_completed <= interval '0', :is_forgotten),
+       case when taken.attempt > 1 then (
+           select count(*)
+           from {schema}.attempt
+           where attempt.job_id = taken.job_id
+             and attempt.crashed
+       ) end
 from taken
 left join lateral (select * from {schema}.job where id = taken.job_id offset 0) as job on true
 """

@@ -117,6 +117,7 @@ internal class Completer(
 
     /** A handler's transaction may have committed although the handler saw it fail: then the job is completed. */
     private suspend fun tell(batch: List<Completion>, lost: Set<JobId>) {
+        if (lost.isEmpty()) return batch.forEach(onWritten)
         val claims = batch.map { it.claim }.filter { it.id in lost }
         val completed = if (claims.isEmpty()) emptySet() else completedAnyway(claims)
         for (completion in batch) {
