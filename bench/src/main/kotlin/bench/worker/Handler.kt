@@ -19,6 +19,7 @@ import kotlinx.coroutines.delay
 import org.jetbrains.exposed.v1.core.Table
 import org.jetbrains.exposed.v1.jdbc.Database
 import org.jetbrains.exposed.v1.jdbc.insert
+import kotlin.time.Duration
 import kotlin.time.Duration.Companion.hours
 import kotlin.time.TimeSource
 
@@ -39,6 +40,23 @@ internal enum class Handler {
 
 /** The handler that waits, as it is without a queue. */
 internal val suspended: suspend NoopArgs.() -> Unit = { if (number >= 0) delay(1.hours) }
+
+/** Has [handler] work jobs of [type]; [work] is what one that does nothing does for those who measure. */
+internal fun WorkerBuilder.bind(
+    handler: Handler,
+    type: JobType<NoopArgs, Unit>,
+    transactional: Lazy<Transactional>,
+    work: (NoopArgs) -> Unit,
+) {
+    when (handler) {
+        Handler.NOOP -> handle(type) { args -> work(args) }
+        Handler.SUSPENDED -> handle(type) { args -> args.suspended() }
+        Handler.IN_EXPOSED -> transactional.value.withExposed(this, type)
+        Handler.IN_JDBC -> transactional.value.withJdbc(this, type)
+    }
+    // Nobody waits for handlers that sleep for an hour.
+    if (handler == Handler.SUSPENDED) shutdownGrace = Duration.ZERO
+}
 
 /** Where transactional handlers write: a row for each number. */
 internal object Effect : Table("$SCHEMA.effect") {
@@ -61,9 +79,9 @@ internal class Transactional(settings: WorkerSettings, private val kittiwake: Ki
         HikariDataSource(this)
     }
 
+    private val db by lazy { Database.connect(pool).also(kittiwake::attach) }
+
     fun withExposed(builder: WorkerBuilder, type: JobType<NoopArgs, Unit>) {
-        val db = Database.connect(pool)
-        kittiwake.attach(db)
         builder.handleInTransaction(type, db) { args ->
             Effect.insert {
                 it[number] = args.number

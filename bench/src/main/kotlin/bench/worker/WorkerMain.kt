@@ -2,17 +2,13 @@ package bench.worker
 
 import bench.Meter
 import bench.NoopArgs
-import bench.Reading
 import bench.SCHEMA
 import bench.Server
 import bench.noop
 import kittiwake.KittiwakeSpi
-import kittiwake.event.JobEvent
-import kittiwake.event.JobObserver
 import kittiwake.postgres.Kittiwake
 import kittiwake.worker.Worker
 import kittiwake.worker.worker
-import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.cancelAndJoin
 import kotlinx.coroutines.coroutineScope
@@ -20,13 +16,11 @@ import kotlinx.coroutines.delay
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.runBlocking
 import java.time.Instant
-import java.util.concurrent.atomic.AtomicInteger
 import java.util.concurrent.atomic.AtomicLongArray
 import kotlin.coroutines.Continuation
 import kotlin.coroutines.EmptyCoroutineContext
 import kotlin.coroutines.startCoroutine
 import kotlin.system.exitProcess
-import kotlin.time.Duration
 import kotlin.time.Duration.Companion.milliseconds
 
 /** A worker process: takes orders from its input, one a line, and ends with it. */
@@ -43,7 +37,7 @@ fun main(arguments: Array<String>) {
 private class AtWork(private val settings: WorkerSettings, private val kittiwake: Kittiwake, private val meter: Meter) {
     private val type = noop(settings.archive)
     private val times = ClaimTimes()
-    private val transactional by lazy { Transactional(settings, kittiwake) }
+    private val transactional = lazy { Transactional(settings, kittiwake) }
     private val warmUp = WorkerSettings(settings.jdbcUrl, settings.archive, concurrency = 64, prefetch = 2_000)
 
     fun obey(): Unit = runBlocking {
@@ -96,16 +90,19 @@ private class AtWork(private val settings: WorkerSettings, private val kittiwake
             when (val order = order()) {
                 Order.Look -> say(Reply.Seen(done.started, done.count, done.lastAt, meter.clientCpu(), times.take()))
                 is Order.Weigh -> {
-                    repeat(order.handlers) {
-                        suspended
-                            .startCoroutine(NoopArgs(it), Continuation(EmptyCoroutineContext) {})
-                    }
+                    repeat(order.handlers) { startBare(NoopArgs(it)) }
                     say(Reply.Weighed(LiveHeap.weigh()))
                 }
                 is Order.Finish -> return order.jobs
                 else -> error("Something is going on already, but was told $order")
             }
         }
+    }
+
+    /** The handler that waits, with its args as it gets them and nothing else. */
+    private fun startBare(args: NoopArgs) {
+        val decoded = type.args.decode(type.args.encode(args))
+        suspended.startCoroutine(decoded, Continuation(EmptyCoroutineContext) {})
     }
 
     private fun worker(settings: WorkerSettings, done: Completions, work: (NoopArgs) -> Unit): Worker =
@@ -116,40 +113,7 @@ private class AtWork(private val settings: WorkerSettings, private val kittiwake
                 settings.prefetch?.let { prefetch = it }
             }
             settings.pollEveryMillis?.let { pollEvery = it.milliseconds }
-            when (settings.handler) {
-                Handler.NOOP -> handle(type) { args -> work(args) }
-                Handler.SUSPENDED -> {
-                    handle(type) { args -> args.suspended() }
-                    shutdownGrace = Duration.ZERO
-                }
-                Handler.IN_EXPOSED -> transactional.withExposed(this, type)
-                Handler.IN_JDBC -> transactional.withJdbc(this, type)
-            }
+            bind(settings.handler, type, transactional, work)
             observe(done)
         }
-}
-
-/** Notes which jobs were completed, and reads the meter after the last that is expected. */
-private class Completions(private val expected: Int, private val meter: Meter) : JobObserver {
-    private val ids = AtomicLongArray(expected)
-    private val told = AtomicInteger()
-    private val begun = AtomicInteger()
-    val last = CompletableDeferred<Reading>()
-    val count: Int get() = told.get()
-    val started: Int get() = begun.get()
-
-    @Volatile
-    var lastAt = 0L
-        private set
-
-    override fun on(event: JobEvent) {
-        if (event is JobEvent.Started) begun.incrementAndGet()
-        if (event !is JobEvent.Completed) return
-        lastAt = System.nanoTime()
-        val place = told.getAndIncrement()
-        if (place < expected) ids.set(place, event.id.value)
-        if (place == expected - 1) last.complete(meter.read(lastAt))
-    }
-
-    fun distinct(): Int = List(expected, ids::get).distinct().size
 }

@@ -1,0 +1,34 @@
+package bench.worker
+
+import bench.Meter
+import bench.Reading
+import kittiwake.event.JobEvent
+import kittiwake.event.JobObserver
+import kotlinx.coroutines.CompletableDeferred
+import java.util.concurrent.atomic.AtomicInteger
+import java.util.concurrent.atomic.AtomicLongArray
+
+/** Notes which jobs were completed, and reads the meter after the last that is expected. */
+internal class Completions(private val expected: Int, private val meter: Meter) : JobObserver {
+    private val ids = AtomicLongArray(expected)
+    private val told = AtomicInteger()
+    private val begun = AtomicInteger()
+    val last = CompletableDeferred<Reading>()
+    val count: Int get() = told.get()
+    val started: Int get() = begun.get()
+
+    @Volatile
+    var lastAt = 0L
+        private set
+
+    override fun on(event: JobEvent) {
+        if (event is JobEvent.Started) begun.incrementAndGet()
+        if (event !is JobEvent.Completed) return
+        lastAt = System.nanoTime()
+        val place = told.getAndIncrement()
+        if (place < expected) ids.set(place, event.id.value)
+        if (place == expected - 1) last.complete(meter.read(lastAt))
+    }
+
+    fun distinct(): Int = List(expected, ids::get).distinct().size
+}
