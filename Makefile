@@ -24,5 +24,5 @@ format: ## lets ktlint mend what it can
 api-dump: ## writes the public API to */api/*.api
 	mvn -q -B -Dtest=PublicApiSpec -DfailIfNoTests=false -Dsurefire.failIfNoSpecifiedTests=false -Dkittiwake.api.write=true test
 
-bench: ## the first figures: drain, enqueue, latency
-	mvn -q -B compile exec:exec@bench -pl bench -am
+bench: ## answers the questions of the benchmarks: make bench args="depth --runs=1" for one of them
+	mvn -q -B compile -Pbench -pl bench -am -Dargs="$(args)"

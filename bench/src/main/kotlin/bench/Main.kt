@@ -1,14 +1,19 @@
 package bench
 
+import bench.question.Depth
 import bench.question.Drain
 import bench.question.Enqueue
+import bench.question.Handlers
 import bench.question.Latency
 import bench.question.Limit
+import bench.question.Many
+import bench.question.Snapshot
 import bench.question.Steady
 import kotlin.system.exitProcess
 
 /** One question a file. A new one is added here and nowhere else. */
-internal val questions: List<Question> = listOf(Limit, Drain, Enqueue, Steady, Latency)
+internal val questions: List<Question> =
+    listOf(Limit, Drain, Enqueue, Steady, Latency, Depth, Snapshot, Many, Handlers)
 
 /** Answers the questions named in [arguments], or all of them: each as a table, a chart and a file of JSON. */
 fun main(arguments: Array<String>) {

@@ -13,8 +13,20 @@ internal class Reading(val serverCpu: Long?, val clientCpu: Long, val machineCpu
 internal class Cost(val nanos: Long, val serverCpu: Long?, val clientCpu: Long, val machineCpu: Long?, val wal: Long) {
     val seconds: Double get() = nanos / 1e9
 
+    /** Both, one after the other. */
+    operator fun plus(other: Cost) = Cost(
+        nanos + other.nanos,
+        serverCpu?.let { other.serverCpu?.plus(it) },
+        clientCpu + other.clientCpu,
+        machineCpu?.let { other.machineCpu?.plus(it) },
+        wal + other.wal,
+    )
+
     /** The same, when the client is [processes] that have used so much beside this one. */
     fun with(processes: Long) = Cost(nanos, serverCpu, clientCpu + processes, machineCpu, wal)
+
+    /** What the server took of one processor, in per cent. */
+    val serverShare: Double? get() = serverCpu?.let { 100.0 * it / nanos }
 
     /** The figures that every question reports beside its own, by [jobs] really done. */
     fun perJob(jobs: Int): Map<String, Double?> = mapOf(

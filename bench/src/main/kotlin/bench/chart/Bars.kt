@@ -45,9 +45,11 @@ internal class Bars(private val svg: Svg, private val figure: String, private va
             for (x in listOf(least, most)) svg.line(x, middle - 4, x, middle + 4, Ink.WHISKER, 1.5)
         }
         val share = row.values(OF_LIMIT)?.takeIf { figure == row.figures.first() }
-        val told = share?.let { "  ${it.median.short()} % of bare SQL" }.orEmpty()
+        val told = share?.let { "  ${it.median.short()} % of ${limit(row)}" }.orEmpty()
         svg.text(most + 8, middle + 4.5, listOf(spread.median.short() to Ink.VALUE, told to Ink.SMALL))
     }
+
+    private fun limit(row: Row) = rows.find { it.toString() == row.limit }?.takeUnless { it.isBare }?.what ?: "bare SQL"
 
     private companion object {
         const val LEFT = 280.0

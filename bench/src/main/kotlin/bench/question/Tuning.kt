@@ -1,9 +1,14 @@
 package bench.question
 
+import bench.Bench
 import bench.Options
+import bench.worker.WorkerSettings
 
 /** How a worker works its queue. Null: what the library does when nothing is said. */
 internal class Tuning(val concurrency: Int?, val prefetch: Int?) {
+    /** For a worker process whose ended jobs are kept. */
+    fun settings(bench: Bench) = WorkerSettings(bench.server.url, archive = true, concurrency, prefetch)
+
     override fun toString(): String = listOfNotNull(
         concurrency?.let { "$it at once" },
         prefetch?.let { "$it ahead" },

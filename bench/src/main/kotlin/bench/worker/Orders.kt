@@ -12,6 +12,9 @@ internal class WorkerSettings(
     val concurrency: Int? = null,
     val prefetch: Int? = null,
     val pollEveryMillis: Long? = null,
+    val handler: Handler = Handler.NOOP,
+    /** How many queues it works: "noop", "noop-1", "noop-2" and so on. */
+    val queues: Int = 1,
 )
 
 /** One line on the worker process's input. */
@@ -29,6 +32,10 @@ internal sealed interface Order {
     @Serializable
     data object Look : Order
 
+    /** Say what is alive on your heap, after so many handlers were started beside the worker, and wait. */
+    @Serializable
+    class Weigh(val handlers: Int = 0) : Order
+
     /** Go on until so many are completed, and stop. */
     @Serializable
     class Finish(val jobs: Int) : Order
@@ -40,16 +47,23 @@ internal sealed interface Reply {
     @Serializable
     data object Ready : Reply
 
-    /** [distinct] jobs were completed, and so many completions were told of. */
+    /** [distinct] jobs were completed, and so many completions were told of; claims took so long. */
     @Serializable
-    class Drained(val cost: Cost, val completions: Int, val distinct: Int) : Reply
+    class Drained(val cost: Cost, val completions: Int, val distinct: Int, val claimMillis: List<Double>) : Reply
 
     @Serializable
     data object Attending : Reply
 
-    /** So many jobs are completed, and what this process has used of the processor since it started. */
+    /**
+     * So many jobs have started and are completed, the last of them just then; what this process has used of the
+     * processor since it started; and how long claims took since the last look.
+     */
     @Serializable
-    class Seen(val completed: Int, val cpu: Long) : Reply
+    class Seen(val started: Int, val completed: Int, val lastAt: Long, val cpu: Long, val claimMillis: List<Double>) :
+        Reply
+
+    @Serializable
+    class Weighed(val heap: LiveHeap) : Reply
 
     /** By the number in the args: the clock that all processes of a machine share, and the time of day in µs. */
     @Serializable

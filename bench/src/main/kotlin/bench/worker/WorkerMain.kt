@@ -6,10 +6,12 @@ import bench.Reading
 import bench.SCHEMA
 import bench.Server
 import bench.noop
+import kittiwake.KittiwakeSpi
 import kittiwake.event.JobEvent
 import kittiwake.event.JobObserver
 import kittiwake.postgres.Kittiwake
 import kittiwake.worker.Worker
+import kittiwake.worker.worker
 import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.cancelAndJoin
@@ -20,7 +22,11 @@ import kotlinx.coroutines.runBlocking
 import java.time.Instant
 import java.util.concurrent.atomic.AtomicInteger
 import java.util.concurrent.atomic.AtomicLongArray
+import kotlin.coroutines.Continuation
+import kotlin.coroutines.EmptyCoroutineContext
+import kotlin.coroutines.startCoroutine
 import kotlin.system.exitProcess
+import kotlin.time.Duration
 import kotlin.time.Duration.Companion.milliseconds
 
 /** A worker process: takes orders from its input, one a line, and ends with it. */
@@ -33,8 +39,11 @@ fun main(arguments: Array<String>) {
     exitProcess(0)
 }
 
+@OptIn(KittiwakeSpi::class)
 private class AtWork(private val settings: WorkerSettings, private val kittiwake: Kittiwake, private val meter: Meter) {
     private val type = noop(settings.archive)
+    private val times = ClaimTimes()
+    private val transactional by lazy { Transactional(settings, kittiwake) }
     private val warmUp = WorkerSettings(settings.jdbcUrl, settings.archive, concurrency = 64, prefetch = 2_000)
 
     fun obey(): Unit = runBlocking {
@@ -43,7 +52,7 @@ private class AtWork(private val settings: WorkerSettings, private val kittiwake
             when (val order = order() ?: break) {
                 is Order.Drain -> drain(order.jobs, if (order.isWarmUp) warmUp else settings)
                 is Order.Attend -> attend(order.atMost)
-                is Order.Finish, Order.Look -> error("Nothing was begun")
+                is Order.Finish, Order.Look, is Order.Weigh -> error("Nothing was begun")
             }
         }
     }
@@ -62,7 +71,7 @@ private class AtWork(private val settings: WorkerSettings, private val kittiwake
         val running = launch(Dispatchers.Default) { worker.run() }
         val end = done.last.await()
         running.cancelAndJoin()
-        say(Reply.Drained(meter.between(start, end), done.count, done.distinct()))
+        say(Reply.Drained(meter.between(start, end), done.count, done.distinct(), times.take()))
     }
 
     private suspend fun attend(atMost: Int): Unit = coroutineScope {
@@ -85,21 +94,37 @@ private class AtWork(private val settings: WorkerSettings, private val kittiwake
     private fun finish(done: Completions): Int {
         while (true) {
             when (val order = order()) {
-                Order.Look -> say(Reply.Seen(done.count, meter.clientCpu()))
+                Order.Look -> say(Reply.Seen(done.started, done.count, done.lastAt, meter.clientCpu(), times.take()))
+                is Order.Weigh -> {
+                    repeat(order.handlers) {
+                        suspended
+                            .startCoroutine(NoopArgs(it), Continuation(EmptyCoroutineContext) {})
+                    }
+                    say(Reply.Weighed(LiveHeap.weigh()))
+                }
                 is Order.Finish -> return order.jobs
                 else -> error("Something is going on already, but was told $order")
             }
         }
     }
 
-    private fun worker(settings: WorkerSettings, done: Completions, work: (NoopArgs) -> Unit): Worker = kittiwake
-        .worker {
-            queue("noop") {
+    private fun worker(settings: WorkerSettings, done: Completions, work: (NoopArgs) -> Unit): Worker =
+        worker(TimedStore(kittiwake.store, times)) {
+            val names = List(settings.queues) { if (it == 0) "noop" else "noop-$it" }
+            queue(*names.toTypedArray()) {
                 settings.concurrency?.let { concurrency = it }
                 settings.prefetch?.let { prefetch = it }
             }
             settings.pollEveryMillis?.let { pollEvery = it.milliseconds }
-            handle(type) { args -> work(args) }
+            when (settings.handler) {
+                Handler.NOOP -> handle(type) { args -> work(args) }
+                Handler.SUSPENDED -> {
+                    handle(type) { args -> args.suspended() }
+                    shutdownGrace = Duration.ZERO
+                }
+                Handler.IN_EXPOSED -> transactional.withExposed(this, type)
+                Handler.IN_JDBC -> transactional.withJdbc(this, type)
+            }
             observe(done)
         }
 }
@@ -108,14 +133,22 @@ private class AtWork(private val settings: WorkerSettings, private val kittiwake
 private class Completions(private val expected: Int, private val meter: Meter) : JobObserver {
     private val ids = AtomicLongArray(expected)
     private val told = AtomicInteger()
+    private val begun = AtomicInteger()
     val last = CompletableDeferred<Reading>()
     val count: Int get() = told.get()
+    val started: Int get() = begun.get()
+
+    @Volatile
+    var lastAt = 0L
+        private set
 
     override fun on(event: JobEvent) {
+        if (event is JobEvent.Started) begun.incrementAndGet()
         if (event !is JobEvent.Completed) return
+        lastAt = System.nanoTime()
         val place = told.getAndIncrement()
         if (place < expected) ids.set(place, event.id.value)
-        if (place == expected - 1) System.nanoTime().let { last.complete(meter.read(it)) }
+        if (place == expected - 1) last.complete(meter.read(lastAt))
     }
 
     fun distinct(): Int = List(expected, ids::get).distinct().size

@@ -18,6 +18,13 @@ internal class WorkerProcess private constructor(private val process: Process) :
         drained(Order.Drain(jobs, isWarmUp = true))
     }
 
+    /** Works until [jobs] are done of those that wait, and perhaps a few more. */
+    fun bite(jobs: Int): Reply.Drained {
+        val drained = ask(Order.Drain(jobs)) as Reply.Drained
+        check(drained.distinct == jobs) { "$jobs jobs were done, but ${drained.distinct} different ones" }
+        return drained
+    }
+
     private fun drained(order: Order.Drain): Reply.Drained {
         val jobs = order.jobs
         val drained = ask(order) as Reply.Drained
@@ -28,13 +35,21 @@ internal class WorkerProcess private constructor(private val process: Process) :
     }
 
     /** Lets it run. It returns when the worker is asleep, because nothing is waiting. */
-    fun attend(atMost: Int, server: Server) {
+    fun attend(atMost: Int, server: Server, queues: Int = 1) {
+        begin(atMost)
+        while (server.ask(SLEEPERS).toInt() < queues) Thread.sleep(LOOK_EVERY_MILLIS)
+    }
+
+    /** Lets it run, and returns at once. */
+    fun begin(atMost: Int) {
         check(ask(Order.Attend(atMost)) is Reply.Attending)
-        while (server.ask(SLEEPERS).toInt() == 0) Thread.sleep(LOOK_EVERY_MILLIS)
     }
 
     /** How far it has got. */
     fun look(): Reply.Seen = ask(Order.Look) as Reply.Seen
+
+    /** What is alive on its heap, after so many handlers were started beside the worker, and wait. */
+    fun weigh(handlers: Int = 0): LiveHeap = (ask(Order.Weigh(handlers)) as Reply.Weighed).heap
 
     /** Waits until [jobs] are completed, and stops the worker. */
     fun finish(jobs: Int): Reply.Attended = ask(Order.Finish(jobs)) as Reply.Attended
@@ -48,7 +63,7 @@ internal class WorkerProcess private constructor(private val process: Process) :
 
     private fun reply(): Reply {
         while (true) {
-            val line = checkNotNull(output.readLine()) { "The worker process has ended" }
+            val line = checkNotNull(output.readLine()) { "The worker process has ended with code ${process.waitFor()}" }
             if (line.startsWith(MARK)) return LINE.decodeFromString(Reply.serializer(), line.removePrefix(MARK))
             System.err.println("    worker: $line")
         }

@@ -16,9 +16,16 @@ internal fun checkArgs(text: String) {
         "they take ${text.length} characters, more than the limit of $MAX_ARGS_CHARACTERS. " +
             "Store the data elsewhere and pass a reference"
     }
+    checkDepth(text)
+    if (unstorable(text) != null || "\\u0000" in text) throwWithPath(text)
+}
+
+/** Refuses text that nests so deep that whoever reads it may run out of stack. */
+internal fun checkDepth(text: String) {
+    // What opens has to close: a short text is not worth a look.
+    if (text.length <= 2 * MAX_ARGS_DEPTH) return
     val depth = depth(text)
     require(depth <= MAX_ARGS_DEPTH) { "they nest $depth levels deep, more than the limit of $MAX_ARGS_DEPTH" }
-    if (unstorable(text) != null || "\\u0000" in text) throwWithPath(text)
 }
 
 private fun depth(text: String): Int {

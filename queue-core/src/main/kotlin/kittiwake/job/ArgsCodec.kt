@@ -1,6 +1,7 @@
 package kittiwake.job
 
 import kittiwake.internal.checkArgs
+import kittiwake.internal.checkDepth
 import kittiwake.internal.pathTo
 import kotlinx.serialization.ExperimentalSerializationApi
 import kotlinx.serialization.KSerializer
@@ -82,7 +83,7 @@ private class SerializationCodec<A>(private val serializer: KSerializer<A>, priv
         throw pathToNoNumber(value)?.let { SerializationException("$it, which JSON cannot write") } ?: e
     }
 
-    override fun decode(text: String): A = format.decodeFromString(serializer, text.also(::checkArgs))
+    override fun decode(text: String): A = format.decodeFromString(serializer, text.also(::checkDepth))
 
     /** The format says that it met a NaN or an infinity, but not where. */
     private fun pathToNoNumber(value: A): String? {

@@ -32,6 +32,8 @@ public class ClaimedJob(
     public val metadata: String?,
     /** How often it is to blame, perhaps with others, that its worker fell silent. */
     public val crashes: Int,
+    /** Whether it stays in the archive for some time when it is completed. */
+    public val isArchived: Boolean = true,
 ) {
     /** It was aboard so often when a worker fell silent that it runs as the only one of its kind in a worker. */
     public val isSuspect: Boolean get() = crashes >= SUSPECT_AFTER

@@ -18,7 +18,12 @@ internal class Span(
 }
 
 /** Where a ticket lies in the `ready` index. */
-internal data class Place(val lane: Int, val rank: Long, val job: Long)
+internal data class Place(val lane: Int, val rank: Long, val job: Long) : Comparable<Place> {
+    override fun compareTo(other: Place): Int {
+        if (lane != other.lane) return lane.compareTo(other.lane)
+        return if (rank != other.rank) rank.compareTo(other.rank) else job.compareTo(other.job)
+    }
+}
 
 /** What a statement could see: every transaction before [xmax] that is not among [running]. */
 internal class Snapshot(val xmax: Long, val running: List<Long>) {

@@ -32,8 +32,7 @@ public class ClaimFence internal constructor(schema: Schema, retention: Retentio
      */
     public fun close(connection: Connection, claim: ClaimedJob, result: String?, took: Duration) {
         val success = Completion.Succeeded(claim, took, result)
-        val ended = endJobs.execute(connection, claim.worker, listOf(success), emptySet(), marker(claim))
-        if (claim.id in ended) return
+        if (endJobs.execute(connection, claim.worker, listOf(success), emptySet(), marker(claim)).isEmpty()) return
         val found = read.query(connection) { it.getString("marker") }.single()
         check(found == marker(claim)) {
             "The transaction of the handler of $claim is not the one that it began with: the handler, " +

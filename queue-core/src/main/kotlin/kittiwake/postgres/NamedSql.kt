@@ -40,8 +40,12 @@ internal class NamedSql(template: String, schema: Schema) {
             at(name) { statement.setObject(it, value) }
         }
 
-        fun array(name: String, type: String, values: List<Any?>) {
-            val array = statement.connection.createArrayOf(type, values.toTypedArray())
+        /** Of its own type: the driver sends `Long[]` as it is, and `Object[]` as text. */
+        inline fun <reified T> array(name: String, type: String, values: List<T>): Unit =
+            array(name, type, values.toTypedArray())
+
+        fun array(name: String, type: String, values: Array<out Any?>) {
+            val array = statement.connection.createArrayOf(type, values)
             arrays += array
             at(name) { statement.setArray(it, array) }
         }

@@ -2,8 +2,9 @@ package kittiwake.postgres
 
 import kittiwake.KittiwakeSpi
 import kittiwake.job.ClaimedJob
-import kittiwake.job.JobId
 import kittiwake.store.Completion
+import java.util.Arrays
+import java.util.BitSet
 
 /**
  * What is left of each lease of a worker, job by job, so that the completion that empties a lease can delete it.
@@ -13,29 +14,52 @@ import kittiwake.store.Completion
  */
 @OptIn(KittiwakeSpi::class)
 internal class OpenLeases {
-    private val left = mutableMapOf<Long, MutableSet<JobId>>()
+    private val left = mutableMapOf<Long, Lease>()
+
+    /** Its [jobs], in order, and which of them are [over]. */
+    internal class Lease(val jobs: LongArray, val over: BitSet) {
+        val isEmpty: Boolean get() = over.cardinality() == jobs.size
+
+        fun copy() = Lease(jobs, over.clone() as BitSet)
+
+        fun close(job: Long) {
+            val place = Arrays.binarySearch(jobs, job)
+            if (place >= 0) over.set(place)
+        }
+    }
 
     /** [lease] holds [jobs] now. */
     @Synchronized
     fun open(lease: Long, jobs: List<ClaimedJob>) {
-        if (jobs.isNotEmpty()) left[lease] = jobs.mapTo(mutableSetOf()) { it.id }
+        if (jobs.isEmpty()) return
+        val ids = LongArray(jobs.size) { jobs[it].id.value }
+        ids.sort()
+        left[lease] = Lease(ids, BitSet(ids.size))
     }
 
-    /** The leases of which nothing is left once [jobs] are over. */
+    /** What it means that [jobs] are over, or no longer this worker's: nothing changes before [Closing.settle]. */
     @Synchronized
-    fun emptiedBy(jobs: List<Completion>): Set<Long> =
-        byLease(jobs).filter { (lease, over) -> left[lease].orEmpty().all { it in over } }.keys
+    fun closing(jobs: List<Completion>): Closing {
+        val closed = mutableMapOf<Long, Lease>()
+        for (job in jobs) {
+            val claim = job.claim
+            closed.getOrPut(claim.lease) { left[claim.lease]?.copy() ?: UNKNOWN }.close(claim.id.value)
+        }
+        return Closing(closed)
+    }
 
-    /** [jobs] are over, or no longer this worker's. */
-    @Synchronized
-    fun settle(jobs: List<Completion>) {
-        for ((lease, over) in byLease(jobs)) {
-            val rest = left[lease] ?: continue
-            rest -= over
-            if (rest.isEmpty()) left -= lease
+    inner class Closing(private val closed: Map<Long, Lease>) {
+        /** The leases of which nothing is left then. */
+        val emptied: Set<Long> = closed.filterValues { it.isEmpty }.keys
+
+        /** It has happened. */
+        fun settle(): Unit = synchronized(this@OpenLeases) {
+            for ((lease, rest) in closed) if (lease in emptied) left -= lease else left[lease] = rest
         }
     }
 
-    private fun byLease(jobs: List<Completion>): Map<Long, Set<JobId>> =
-        jobs.groupBy({ it.claim.lease }, { it.claim.id }).mapValues { it.value.toSet() }
+    private companion object {
+        /** Nothing is known of it any more: nothing is left. */
+        val UNKNOWN = Lease(LongArray(0), BitSet())
+    }
 }

@@ -14,6 +14,7 @@ import kittiwake.postgres.statement.Beat
 import kittiwake.postgres.statement.CancelJob
 import kittiwake.postgres.statement.EndJobs
 import kittiwake.postgres.statement.FindJob
+import kittiwake.postgres.statement.ForgetJobs
 import kittiwake.postgres.statement.GiveBack
 import kittiwake.postgres.statement.InsertJobs
 import kittiwake.postgres.statement.JoinWorkers
@@ -73,6 +74,7 @@ internal class PostgresJobStore(
     private val announceSuspect = AnnounceSuspect(schema)
     private val promoteJobs = PromoteJobs(schema)
     private val endJobs = EndJobs(schema, retention)
+    private val forgetJobs = ForgetJobs(schema)
     private val returnJobs = ReturnJobs(schema)
     private val writtenBefore = WrittenBefore(schema)
     private val giveBack = GiveBack(schema)
@@ -115,19 +117,22 @@ internal class PostgresJobStore(
         onPool { promoteJobs.execute(it, queue, limit) }
 
     override suspend fun end(worker: WorkerId, jobs: List<Completion.End>): Set<JobId> = writing { connection ->
-        val held = of(worker).open
-        val emptied = held.emptiedBy(jobs)
+        val closing = of(worker).open.closing(jobs)
         val written = jobs.filterNot { it is Completion.Settled }
-        val isNothingToWrite = emptied.isEmpty() && written.isEmpty()
-        val ended = if (isNothingToWrite) emptySet() else endJobs.execute(connection, worker, jobs, emptied)
-        held.settle(jobs)
-        lost(connection, worker, written.filter { it.claim.id !in ended })
+        val notEnded =
+            when {
+                written.isEmpty() && closing.emptied.isEmpty() -> emptyList()
+                written.all { it.isForgotten } -> forgetJobs.execute(connection, worker, written, closing.emptied)
+                else -> endJobs.execute(connection, worker, written, closing.emptied)
+            }
+        closing.settle()
+        lost(connection, worker, notEnded)
     }
 
     override suspend fun putBack(worker: WorkerId, jobs: List<Completion.Return>): Set<JobId> = writing { connection ->
-        val held = of(worker).open
-        val returned = returnJobs.execute(connection, worker, jobs, held.emptiedBy(jobs))
-        held.settle(jobs)
+        val closing = of(worker).open.closing(jobs)
+        val returned = returnJobs.execute(connection, worker, jobs, closing.emptied)
+        closing.settle()
         lost(connection, worker, jobs.filter { it.claim.id !in returned })
     }.also { lost ->
         jobs.filter { it.claim.id !in lost }.mapTo(mutableSetOf()) { it.claim.queue }.forEach(locals::ring)
@@ -200,7 +205,9 @@ internal class PostgresJobStore(
         pulseConnection.close()
     }
 
-    private fun of(worker: WorkerId): WorkerClaims = claims.computeIfAbsent(worker) { WorkerClaims(schema, it) }
+    private fun of(worker: WorkerId): WorkerClaims = claims.computeIfAbsent(worker) {
+        WorkerClaims(schema, retention, it)
+    }
 
     private companion object {
         val log = LoggerFactory.getLogger("kittiwake.worker")!!

@@ -3,6 +3,7 @@ package kittiwake.postgres
 import kittiwake.KittiwakeSpi
 import kittiwake.job.ClaimedJob
 import kittiwake.job.QueueName
+import kittiwake.job.Retention
 import kittiwake.job.WorkerId
 import kittiwake.postgres.statement.ClaimJobs
 import kittiwake.postgres.statement.GiveBack
@@ -19,13 +20,13 @@ import kotlin.time.TimeSource
  * lease.
  */
 @OptIn(KittiwakeSpi::class)
-internal class WorkerClaims(schema: Schema, private val worker: WorkerId) {
+internal class WorkerClaims(schema: Schema, retention: Retention, private val worker: WorkerId) {
     private class Search {
         val bound = ClaimBound()
         var nextSweep: TimeMark = TimeSource.Monotonic.markNow()
     }
 
-    private val claimJobs = ClaimJobs(schema)
+    private val claimJobs = ClaimJobs(schema, retention)
     private val searches = ConcurrentHashMap<QueueName, Search>()
     val open = OpenLeases()
     private val doubtful = ConcurrentHashMap<Long, TimeMark>()
@@ -37,18 +38,21 @@ internal class WorkerClaims(schema: Schema, private val worker: WorkerId) {
     fun claim(connection: Connection, queue: QueueName, limit: Int): List<ClaimedJob> {
         val search = searches.getOrPut(queue) { Search() }
         val lease = Random.nextLong(1, Long.MAX_VALUE)
+        val atMost = minOf(limit, LARGEST_LEASE)
         synchronized(search) {
             val isSweep = search.nextSweep.hasPassedNow()
             val spans = if (isSweep) search.bound.everything() else search.bound.spans()
             val started = TimeSource.Monotonic.markNow()
             val result =
                 try {
-                    claimJobs.execute(connection, worker, queue, lease, spans, limit)
+                    claimJobs.execute(connection, worker, queue, lease, spans, atMost)
                 } catch (e: Exception) {
                     doubtful[lease] = TimeSource.Monotonic.markNow()
                     throw e
                 }
-            search.bound.advance(result.snapshot, result.places, full = result.places.size >= limit)
+            search.bound.advance(result.snapshot, result.places, full = result.places.size >= atMost)
+            // All that it took was cancelled: nobody will end what is in this lease.
+            if (result.jobs.isEmpty() && result.places.isNotEmpty()) doubtful[lease] = TimeSource.Monotonic.markNow()
             if (isSweep) {
                 search.nextSweep =
                     TimeSource.Monotonic.markNow() + maxOf(SWEEP_EVERY, started.elapsedNow() * SWEEP_SHARE)
@@ -66,6 +70,8 @@ internal class WorkerClaims(schema: Schema, private val worker: WorkerId) {
     }
 
     private companion object {
+        /** A lease is one row on one page of 8 kB, ten bytes a job. */
+        const val LARGEST_LEASE = 700
         val SWEEP_EVERY = 2.seconds
 
         /** A sweep walks over dead entries. Its share of the time stays below a twentieth. */

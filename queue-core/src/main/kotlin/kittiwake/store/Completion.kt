@@ -13,13 +13,18 @@ public sealed class Completion(
     public val took: Duration,
 ) {
     /** The job is over. */
-    public sealed class End(claim: ClaimedJob, took: Duration) : Completion(claim, took)
+    public sealed class End(claim: ClaimedJob, took: Duration) : Completion(claim, took) {
+        /** Whether nothing is to be kept of the job, neither of how it ended nor of attempts that failed. */
+        public open val isForgotten: Boolean get() = false
+    }
 
     /** The job runs again. */
     public sealed class Return(claim: ClaimedJob, took: Duration) : Completion(claim, took)
 
     /** The handler did what it should. */
-    public class Succeeded(claim: ClaimedJob, took: Duration, public val result: String?) : End(claim, took)
+    public class Succeeded(claim: ClaimedJob, took: Duration, public val result: String?) : End(claim, took) {
+        override val isForgotten: Boolean get() = !claim.isArchived && claim.attempt == 1
+    }
 
     /** The job ends without having been done. */
     public class Discarded(claim: ClaimedJob, took: Duration, public val error: String) : End(claim, took)

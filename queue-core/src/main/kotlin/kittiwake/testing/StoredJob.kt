@@ -38,6 +38,7 @@ internal class StoredJob(val id: JobId, val new: NewJob, val enqueuedAt: Instant
 
     val dueAt: Instant get() = (state as JobState.Scheduled).runAt
     val runner: WorkerId? get() = (state as? JobState.Running)?.worker
+    private val retention: Retention get() = new.retention ?: Retention.Default
     val isSuspect: Boolean get() = crashes >= SUSPECT_AFTER
 
     fun isRunningAt(worker: WorkerId): Boolean = runner == worker
@@ -50,7 +51,6 @@ internal class StoredJob(val id: JobId, val new: NewJob, val enqueuedAt: Instant
 
     fun isForgotten(now: Instant): Boolean {
         val ended = state as? JobState.Ended ?: return false
-        val retention = new.retention ?: Retention.Default
         return ended.at + (if (ended.ending == Ending.COMPLETED) retention.completed else retention.failed) <= now
     }
 
@@ -68,7 +68,7 @@ internal class StoredJob(val id: JobId, val new: NewJob, val enqueuedAt: Instant
         state = JobState.Running(worker, attempts, now)
         return ClaimedJob(
             id, lease, worker, attempts, new.name.value, new.queue, new.priority, new.args, new.maxAttempts,
-            enqueuedAt, new.parent, new.metadata, crashes,
+            enqueuedAt, new.parent, new.metadata, crashes, isArchived = retention.completed.isPositive(),
         )
     }
 

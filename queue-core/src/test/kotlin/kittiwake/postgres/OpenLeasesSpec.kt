@@ -29,20 +29,20 @@ class OpenLeasesSpec :
             val leases = OpenLeases()
             val (a, b, c) = (1L..3L).map { claim(it, lease = 7) }
             leases.open(7, listOf(a, b, c))
-            leases.emptiedBy(over(a, b)).shouldBeEmpty()
-            leases.settle(over(a, b))
-            leases.emptiedBy(over(c)) shouldBe setOf(7L)
+            leases.closing(over(a, b)).emptied.shouldBeEmpty()
+            leases.closing(over(a, b)).settle()
+            leases.closing(over(c)).emptied shouldBe setOf(7L)
         }
 
         test("a completion that is told twice counts once: what is left in its lease stays held") {
             val leases = OpenLeases()
             val (a, b) = (1L..2L).map { claim(it, lease = 7) }
             leases.open(7, listOf(a, b))
-            leases.settle(over(a))
-            leases.emptiedBy(over(a)).shouldBeEmpty()
-            leases.settle(over(a))
-            leases.emptiedBy(over(a)).shouldBeEmpty()
-            leases.emptiedBy(over(b)) shouldBe setOf(7L)
+            leases.closing(over(a)).settle()
+            leases.closing(over(a)).emptied.shouldBeEmpty()
+            leases.closing(over(a)).settle()
+            leases.closing(over(a)).emptied.shouldBeEmpty()
+            leases.closing(over(b)).emptied shouldBe setOf(7L)
         }
 
         test("one batch may empty one lease and not another") {
@@ -51,6 +51,6 @@ class OpenLeasesSpec :
             val c = claim(3, lease = 8)
             leases.open(7, listOf(a, b))
             leases.open(8, listOf(c))
-            leases.emptiedBy(over(a, c)) shouldBe setOf(8L)
+            leases.closing(over(a, c)).emptied shouldBe setOf(8L)
         }
     })

@@ -165,7 +165,7 @@ class PostgresWorkerSpec :
             val worker = WorkerId.random()
             val queue = QueueName("w")
             kittiwake.store.join(worker, "w", setOf(queue))
-            val claims = WorkerClaims(Schema(kittiwake.schema), worker)
+            val claims = WorkerClaims(Schema(kittiwake.schema), Retention.Default, worker)
             TestDatabase.connect { connection ->
                 runCatching { claims.claim(LosesAnswers(connection).connection, queue, 1) }.isFailure shouldBe true
                 TestDatabase.count(kittiwake, "lease") shouldBe 1

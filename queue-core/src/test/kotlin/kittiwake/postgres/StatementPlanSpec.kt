@@ -39,7 +39,7 @@ private suspend fun FunSpecContainerScope.plans(name: String, sql: String, schem
             plan shouldContain "Index Scan using attempt_pkey"
             plan.substringBefore("CTE taken") shouldNotContain "Sort"
         }
-        if (name == "end jobs") plan shouldContain "lease_pkey"
+        if (name == "end jobs" || name == "forget jobs") plan shouldContain "lease_pkey"
     }
 }
 

@@ -4,6 +4,7 @@ import kittiwake.KittiwakeSpi
 import kittiwake.job.ClaimedJob
 import kittiwake.job.JobId
 import kittiwake.job.QueueName
+import kittiwake.job.Retention
 import kittiwake.job.WorkerId
 import kittiwake.postgres.NamedSql
 import kittiwake.postgres.Place
@@ -19,10 +20,15 @@ import kotlin.time.toKotlinInstant
 
 /** Moves ready tickets into one new lease row, and returns their jobs. */
 @OptIn(KittiwakeSpi::class)
-internal class ClaimJobs(schema: Schema) {
+internal class ClaimJobs(schema: Schema, private val retention: Retention) {
     private val claim = NamedSql(CLAIM_JOBS, schema)
 
+    /** [places] are those of all tickets that were taken, in the order of the index; cancelled [jobs] are not among them. */
     class Result(val snapshot: Snapshot, val jobs: List<ClaimedJob>, val places: List<Place>)
+
+    private class Taken(val place: Place, val job: ClaimedJob?) : Comparable<Taken> {
+        override fun compareTo(other: Taken): Int = place.compareTo(other.place)
+    }
 
     fun execute(
         connection: Connection,
@@ -33,44 +39,68 @@ internal class ClaimJobs(schema: Schema) {
         limit: Int,
     ): Result {
         var snapshot = ""
-        val taken =
-            claim
-                .query(connection, {
-                    this["worker"] = UUID.fromString(worker.value)
-                    this["queue"] = queue.value
-                    this["lease"] = lease
-                    this["limit"] = limit
-                    array("after_lanes", "int4", spans.map { it.afterLane })
-                    array("after_ranks", "int8", spans.map { it.afterRank })
-                    array("after_jobs", "int8", spans.map { it.afterJob })
-                    array("until_lanes", "int4", spans.map { it.untilLane })
-                    array("until_ranks", "int8", spans.map { it.untilRank })
-                }) { row ->
-                    snapshot = row.getString("snapshot")
-                    row.longOrNull("job_id")?.let { id ->
-                        Place(row.getInt("lane"), row.getLong("rank"), id) to
-                            row.getString("name")?.let { claimedJob(row, id, queue, lease, worker) }
-                    }
-                }.filterNotNull()
-                .sortedWith(compareBy({ it.first.lane }, { it.first.rank }, { it.first.job }))
-        return Result(Snapshot.parse(snapshot), taken.mapNotNull { it.second }, taken.map { it.first })
+        val taken = ArrayList<Taken>(limit)
+        claim.query(connection, {
+            this["worker"] = UUID.fromString(worker.value)
+            this["queue"] = queue.value
+            this["lease"] = lease
+            this["limit"] = limit
+            this["is_forgotten"] = !retention.completed.isPositive()
+            array("after_lanes", "int4", spans.map { it.afterLane })
+            array("after_ranks", "int8", spans.map { it.afterRank })
+            array("after_jobs", "int8", spans.map { it.afterJob })
+            array("until_lanes", "int4", spans.map { it.untilLane })
+            array("until_ranks", "int8", spans.map { it.untilRank })
+        }) { row ->
+            row.getString(SNAPSHOT)?.let { snapshot = it } ?: taken.add(ticket(row, queue, lease, worker))
+        }
+        taken.sort()
+        return Result(Snapshot.parse(snapshot), taken.mapNotNull { it.job }, taken.map { it.place })
     }
 
-    private fun claimedJob(row: ResultSet, id: Long, queue: QueueName, lease: Long, worker: WorkerId) = ClaimedJob(
-        id = JobId(id),
-        lease = lease,
-        worker = worker,
-        attempt = row.getInt("attempt"),
-        name = row.getString("name"),
-        queue = queue,
-        priority = row.getInt("priority"),
-        args = row.getString("args"),
-        maxAttempts = row.getInt("max_attempts"),
-        enqueuedAt = row.instant("enqueued_at"),
-        parent = row.longOrNull("parent_id")?.let(::JobId),
-        metadata = row.getString("metadata"),
-        crashes = row.getInt("crashes"),
-    )
+    private fun ticket(row: ResultSet, queue: QueueName, lease: Long, worker: WorkerId): Taken {
+        val id = row.getLong(JOB_ID)
+        val name: String? = row.getString(NAME)
+        return Taken(
+            Place(row.getInt(LANE), row.getLong(RANK), id),
+            name?.let { claimedJob(row, id, it, queue, lease, worker) },
+        )
+    }
+
+    private fun claimedJob(row: ResultSet, id: Long, name: String, queue: QueueName, lease: Long, worker: WorkerId) =
+        ClaimedJob(
+            id = JobId(id),
+            lease = lease,
+            worker = worker,
+            attempt = row.getInt(ATTEMPT),
+            name = name,
+            queue = queue,
+            priority = -row.getInt(LANE),
+            args = row.getString(ARGS),
+            maxAttempts = row.getInt(MAX_ATTEMPTS),
+            enqueuedAt = row.getObject(ENQUEUED_AT, OffsetDateTime::class.java).toInstant().toKotlinInstant(),
+            parent = row.getLong(PARENT_ID).takeUnless { row.wasNull() }?.let(::JobId),
+            metadata = row.getString(METADATA),
+            crashes = row.getInt(CRASHES),
+            isArchived = !row.getBoolean(IS_FORGOTTEN),
+        )
+
+    /** By number: to look for columns by name took a tenth of the client's time. */
+    private companion object Columns {
+        const val SNAPSHOT = 1
+        const val JOB_ID = 2
+        const val LANE = 3
+        const val RANK = 4
+        const val ATTEMPT = 5
+        const val NAME = 6
+        const val ARGS = 7
+        const val MAX_ATTEMPTS = 8
+        const val ENQUEUED_AT = 9
+        const val PARENT_ID = 10
+        const val METADATA = 11
+        const val IS_FORGOTTEN = 12
+        const val CRASHES = 13
+    }
 }
 
 internal fun ResultSet.instant(column: String): Instant = checkNotNull(instantOrNull(column)) { "$column is null" }
@@ -80,8 +110,12 @@ internal fun ResultSet.instantOrNull(column: String): Instant? =
 
 // Takes up to :limit ready tickets from the spans, in the order of the index: highest priority first, then by expected
 // time, then by the transaction that enqueued. Skips tickets that rivals are taking. The outer limit stops the nested
-// loop, so no more are locked than taken. A ticket whose job is gone was cancelled: it is taken out and goes nowhere.
+// loop, so no more are locked than taken. A ticket whose job is gone was cancelled: it is taken out and leads nowhere.
 // Only who was tried before is asked for crashes. The worker must live. Indexes: ready_pkey, job_pkey, attempt_pkey.
+//
+// Claim and end of 500 jobs a batch, server time a job: the snapshot in each row and the jobs materialized for the
+// lease 7.7 µs; the snapshot once and the lease from the tickets alone 6.1 µs; a lease of uncompressed arrays 5.2 µs.
+// Not to lock the tickets before their delete would save 0.3 µs more.
 // language=PostgreSQL
 private const val CLAIM_JOBS = """
 /* kittiwake: claim jobs */
@@ -106,31 +140,27 @@ with next as materialized (
 taken as materialized (
     delete from {schema}.ready
     where ctid = any(array(select place from next))
-    returning lane, rank, job_id, attempt
-),
-jobs as materialized (
-    select taken.job_id, taken.lane, taken.rank, (taken.attempt + 1)::smallint as attempt,
-           job.name, job.priority, job.args, job.max_attempts, job.enqueued_at, job.parent_id, job.metadata,
-           case
-               when taken.attempt > 0 then (
-                   select count(*)
-                   from {schema}.attempt
-                   where attempt.job_id = taken.job_id
-                     and attempt.crashed
-               )
-               else 0
-           end as crashes
-    from taken
-    left join lateral (select * from {schema}.job where id = taken.job_id offset 0) as job on true
+    returning lane, rank, job_id, (attempt + 1)::smallint as attempt
 ),
 lease as (
     insert into {schema}.lease (id, worker_id, job_ids, attempts)
     select :lease, :worker, array_agg(job_id), array_agg(attempt)
-    from jobs
-    where name is not null
+    from taken
     having count(*) > 0
 )
-select pg_current_snapshot()::text as snapshot, jobs.*
-from (select) as always
-left join jobs on true
+select pg_current_snapshot()::text as snapshot, null::bigint as job_id, null::smallint as lane, null::bigint as rank,
+       null::smallint as attempt, null as name, null as args, null::smallint as max_attempts,
+       null::timestamptz as enqueued_at, null::bigint as parent_id, null as metadata, null::boolean as is_forgotten,
+       null::bigint as crashes
+union all
+select null, taken.job_id, taken.lane, taken.rank, taken.attempt, job.name, job.args, job.max_attempts,
+       job.enqueued_at, job.parent_id, job.metadata, coalesce(job.keep_completed <= interval '0', :is_forgotten),
+       case when taken.attempt > 1 then (
+           select count(*)
+           from {schema}.attempt
+           where attempt.job_id = taken.job_id
+             and attempt.crashed
+       ) end
+from taken
+left join lateral (select * from {schema}.job where id = taken.job_id offset 0) as job on true
 """

@@ -1,7 +1,6 @@
 package kittiwake.postgres.statement
 
 import kittiwake.KittiwakeSpi
-import kittiwake.job.JobId
 import kittiwake.job.Retention
 import kittiwake.job.WorkerId
 import kittiwake.postgres.NamedSql
@@ -19,72 +18,57 @@ internal class EndJobs(schema: Schema, private val retention: Retention) {
     private val end = NamedSql(END_JOBS, schema)
 
     /**
-     * Returns the jobs that were ended. [emptied] names the leases of which nothing is left after this.
+     * Returns the jobs that were not ended, because they are no longer this worker's. [emptied] names the leases of
+     * which nothing is left after this.
      *
      * With a [marker] it also demands that the transaction is still the one that set it: the fence of transactional
      * handlers.
      */
-    fun execute(
+    fun <E : Completion.End> execute(
         connection: Connection,
         worker: WorkerId,
-        jobs: List<Completion.End>,
+        jobs: List<E>,
         emptied: Set<Long>,
         marker: String? = null,
-    ): Set<JobId> {
-        val written = jobs.filterNot { it is Completion.Settled }
-        return end
-            .query(connection, {
-                this["worker"] = UUID.fromString(worker.value)
-                this["marker"] = marker
-                array("emptied", "int8", emptied.toList())
-                array("kept", "int8", written.map { it.claim.lease }.distinct() - emptied)
-                array("job_ids", "int8", written.map { it.claim.id.value })
-                array("leases", "int8", written.map { it.claim.lease })
-                array("attempts", "int4", written.map { it.claim.attempt })
-                array("endings", "text", written.map { if (it is Completion.Succeeded) "completed" else "discarded" })
-                array("results", "text", written.map { (it as? Completion.Succeeded)?.result })
-                array("errors", "text", written.map { (it as? Completion.Discarded)?.error })
-                array("took", "int8", written.map { it.took.inWholeMicroseconds })
-                this["keep_completed"] = retention.completedMicroseconds
-                this["keep_failed"] = retention.failedMicroseconds
-            }) { JobId(it.getLong("id")) }
-            .toSet()
+    ): List<E> = end
+        .query(connection, {
+            this["worker"] = UUID.fromString(worker.value)
+            this["marker"] = marker
+            leases(jobs, emptied)
+            array("attempts", "int4", jobs.map { it.claim.attempt })
+            texts("results", jobs.map { (it as? Completion.Succeeded)?.result })
+            texts("errors", jobs.map { (it as? Completion.Discarded)?.error })
+            array("took", "int8", jobs.map { it.took.inWholeMicroseconds })
+            this["keep_completed"] = retention.completedMicroseconds
+            this["keep_failed"] = retention.failedMicroseconds
+        }) { row -> notEnded(row, jobs) }
+        .single()
+
+    /** Most often all of them are null, and `unnest` makes as many nulls of a null. */
+    private fun NamedSql.Binding.texts(name: String, values: List<String?>) {
+        if (values.all { it == null }) this[name] = null else array(name, "text", values)
     }
 }
 
 // Ends the given jobs that are in a lease of :worker: job rows go, archive rows come, past attempts move with them.
-// Leases named as emptied go in the same statement; the others are locked against rescue. When a marker is given, the
-// transaction must be the one that set it.
+// Who has an error is discarded. Leases named as emptied go in the same statement; the others are locked against
+// rescue. When a marker is given, the transaction must be the one that set it.
 // A worker is compared in a way no index serves: by its id all its dead leases would be walked.
 // Indexes: lease_pkey, job_pkey, attempt_pkey.
+//
+// 500 jobs of which nothing is kept: an array for each column and all ids in the answer 4.2 µs a job; as it is 3.4 µs;
+// "forget jobs" 2.3 µs; without a look at which job is in which lease 2.1 µs.
 // language=PostgreSQL
 private const val END_JOBS = """
 /* kittiwake: end jobs */
-with emptied as materialized (
-    delete from {schema}.lease
-    where id = any(:emptied::bigint[])
-      and worker_id is not distinct from :worker
-    returning id, job_ids
-),
-kept as materialized (
-    select id, job_ids
-    from {schema}.lease
-    where id = any(:kept::bigint[])
-      and worker_id is not distinct from :worker
-      and (:marker::text is null or current_setting('kittiwake.claim', true) = :marker)
-    for key share
-),
-held as materialized (
-    select id, unnest(job_ids) as job_id from emptied
-    union all
-    select id, unnest(job_ids) from kept
-),
+with $HELD_LEASES,
 ending as materialized (
     select ending.*
-    from unnest(:job_ids::bigint[], :leases::bigint[], :attempts::smallint[], :endings::text[], :results::text[],
-                :errors::text[], :took::bigint[])
-         as ending (job_id, lease, attempt, ending, result, error, took)
+    from unnest(:job_ids::bigint[], :leases::bigint[], :attempts::smallint[], :results::text[], :errors::text[],
+                :took::bigint[])
+         as ending (job_id, lease, attempt, result, error, took)
     where (lease, job_id) in (select id, job_id from held)
+      and (:marker::text is null or current_setting('kittiwake.claim', true) = :marker)
 ),
 gone as materialized (
     delete from {schema}.job
@@ -100,7 +84,8 @@ archived as (
     insert into {schema}.archive (id, name, queue, priority, args, ending, result, error, attempt, max_attempts,
                                   failures, worker_id, took, unique_key, parent_id, metadata, enqueued_at, run_at,
                                   ended_at, keep_until)
-    select gone.id, gone.name, gone.queue, gone.priority, gone.args, ending.ending, ending.result, ending.error,
+    select gone.id, gone.name, gone.queue, gone.priority, gone.args,
+           case when ending.error is null then 'completed' else 'discarded' end, ending.result, ending.error,
            ending.attempt, gone.max_attempts,
            case when ending.attempt > 1 then (
                select json_agg(
@@ -116,12 +101,12 @@ archived as (
     from gone
     join ending on ending.job_id = gone.id
     cross join lateral (
-        select case ending.ending
-            when 'completed' then coalesce(gone.keep_completed, :keep_completed * interval '1 microsecond')
+        select case
+            when ending.error is null then coalesce(gone.keep_completed, :keep_completed * interval '1 microsecond')
             else coalesce(gone.keep_failed, :keep_failed * interval '1 microsecond')
         end as time
     ) as keep
     where keep.time > interval '0'
 )
-select id from gone
+$NOT_ALL_OF_THEM
 """

@@ -61,9 +61,10 @@ internal class Completer(
         while (true) {
             val batch = channel.receiveBatch(COMPLETION_BATCH, COMPLETION_WINDOW) ?: return
             val returns = batch.filterIsInstance<Completion.Return>()
-            val ends = batch.filterIsInstance<Completion.End>()
+            val (forgotten, kept) = batch.filterIsInstance<Completion.End>().partition { it.isForgotten }
             if (returns.isNotEmpty()) putBack(returns)
-            if (ends.isNotEmpty()) end(ends)
+            if (kept.isNotEmpty()) end(kept)
+            if (forgotten.isNotEmpty()) end(forgotten)
         }
     }
 
@@ -116,6 +117,7 @@ internal class Completer(
 
     /** A handler's transaction may have committed although the handler saw it fail: then the job is completed. */
     private suspend fun tell(batch: List<Completion>, lost: Set<JobId>) {
+        if (lost.isEmpty()) return batch.forEach(onWritten)
         val claims = batch.map { it.claim }.filter { it.id in lost }
         val completed = if (claims.isEmpty()) emptySet() else completedAnyway(claims)
         for (completion in batch) {

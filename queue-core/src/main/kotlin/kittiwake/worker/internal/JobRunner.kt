@@ -19,14 +19,12 @@ import kittiwake.job.storedText
 import kittiwake.store.Completion
 import kittiwake.store.Completion.Settled.Reason
 import kittiwake.worker.BoundJob
-import kotlinx.coroutines.CoroutineName
 import kotlinx.coroutines.coroutineScope
 import kotlinx.coroutines.currentCoroutineContext
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.ensureActive
 import kotlinx.coroutines.job
 import kotlinx.coroutines.launch
-import kotlinx.coroutines.withContext
 import org.slf4j.LoggerFactory
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.minutes
@@ -42,12 +40,17 @@ internal class JobRunner(
     private val time: TimeSource,
     private val onFatalError: (Throwable) -> Unit,
 ) {
-    suspend fun run(job: RunningJob): Completion? {
+    /** The caller has [current] in its context. */
+    suspend fun run(job: RunningJob, current: CurrentJob): Completion? {
         val bound = handlers[job.claim.name] ?: return unknown(job.claim)
-        return Attempt(bound, job).run()
+        return Attempt(bound, job, current).run()
     }
 
-    private inner class Attempt<A : Any, R>(private val bound: BoundJob<A, R>, private val job: RunningJob) {
+    private inner class Attempt<A : Any, R>(
+        private val bound: BoundJob<A, R>,
+        private val job: RunningJob,
+        private val current: CurrentJob,
+    ) {
         private val type = bound.type
         private val claim = job.claim
         private val started = time.markNow()
@@ -78,11 +81,12 @@ internal class JobRunner(
 
         private suspend fun tryHandling(args: A): Throwable? = try {
             withTimer {
-                val name = CoroutineName("kittiwake ${claim.name} #${claim.id}")
-                withContext(name + CurrentJob(claim.id.value, claim.name)) {
-                    job.entered(coroutineContext.job)
-                    val handler = checkNotNull(bound.handler)
-                    outcome = with(handler) { ClaimedJobScope(claim, this@withContext).work(args) }
+                current.during(claim.id.value, claim.name) {
+                    coroutineScope {
+                        job.entered(coroutineContext.job)
+                        val handler = checkNotNull(bound.handler)
+                        outcome = with(handler) { ClaimedJobScope(claim, this@coroutineScope).work(args) }
+                    }
                 }
             }
             null

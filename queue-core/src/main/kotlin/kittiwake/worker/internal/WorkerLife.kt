@@ -2,6 +2,7 @@ package kittiwake.worker.internal
 
 import kittiwake.KittiwakeSpi
 import kittiwake.SchemaException
+import kittiwake.internal.CurrentJob
 import kittiwake.internal.Health
 import kittiwake.job.ClaimedJob
 import kittiwake.job.Interruption
@@ -14,6 +15,7 @@ import kittiwake.worker.BoundJob
 import kittiwake.worker.WorkerConfig
 import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.CoroutineExceptionHandler
+import kotlinx.coroutines.CoroutineName
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Job
 import kotlinx.coroutines.NonCancellable
@@ -136,29 +138,30 @@ internal class WorkerLife(
     /** Runs [first], and then in the same coroutine whatever waited for its place. */
     private fun CoroutineScope.start(claim: ClaimedJob, slots: Slots) {
         val first = running.begin(claim)
-        launch {
+        val current = CurrentJob()
+        launch(CoroutineName("kittiwake ${claim.queue}") + current) {
             var job: RunningJob? = first
             while (job != null) {
-                work(job)
+                work(job, current)
                 job = slots.next()?.let(running::begin)
             }
         }
     }
 
-    private suspend fun work(job: RunningJob) {
+    private suspend fun work(job: RunningJob, current: CurrentJob) {
         if (!job.start()) return
         val completion =
             try {
-                if (job.claim.isSuspect) suspects.inTurn(job) { run(it) } else run(job)
+                if (job.claim.isSuspect) suspects.inTurn(job) { run(it, current) } else run(job, current)
             } finally {
                 running.end(job)
             }
         if (completion == null) telling.lost(job.claim) else completer.submit(completion)
     }
 
-    private suspend fun run(job: RunningJob): Completion? {
+    private suspend fun run(job: RunningJob, current: CurrentJob): Completion? {
         telling.started(job.claim)
-        return runner.run(job)
+        return runner.run(job, current)
     }
 
     /** In flow order: what waits, what runs, what is to be written, what keeps the claims. */

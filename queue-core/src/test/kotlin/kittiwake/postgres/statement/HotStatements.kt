@@ -8,9 +8,10 @@ import kittiwake.postgres.Schema
 internal fun hotStatements(schema: Schema): Map<String, NamedSql> {
     val owners =
         listOf(
-            ClaimJobs(schema),
+            ClaimJobs(schema, Retention.Default),
             AnnounceSuspect(schema),
             EndJobs(schema, Retention.Default),
+            ForgetJobs(schema),
             ReturnJobs(schema),
             PromoteJobs(schema),
             GiveBack(schema),

@@ -1,0 +1,64 @@
+package bench.question
+
+import bench.Backlog
+import bench.Bench
+import bench.Question
+import bench.SCHEMA
+import bench.Sample
+import bench.Tables
+import bench.Way
+import bench.limit.InsertAndDelete
+import bench.worker.Effect
+import bench.worker.Handler
+import bench.worker.WorkerProcess
+import bench.worker.WorkerSettings
+
+/** What it costs that the rows of a handler and the end of its job are one commit. */
+internal object Handlers : Question {
+    override val name = "handlers"
+    override val asks =
+        "how many jobs a second are done whose handlers insert one row in the transaction that completes the job, " +
+            "40,000 after 20,000 unmeasured ones? Bare SQL: the same insert and a fenced delete of the job, which " +
+            "is in a lease already, by as many threads as handlers run at once"
+
+    private class Form(val what: String, val handler: Handler, val archive: Boolean = false)
+
+    override fun ways(bench: Bench): List<Way> = TUNINGS.flatMap { (concurrency, prefetch) ->
+        val bare =
+            Way("", "bare SQL", "$concurrency threads", isBare = true) {
+                InsertAndDelete(it).measure(bench, concurrency)
+            }
+        listOf(bare) + listOf(
+            Form("handleInTransaction", Handler.IN_EXPOSED),
+            Form("handleInTransaction, archived", Handler.IN_EXPOSED, archive = true),
+            Form("the fence on plain JDBC", Handler.IN_JDBC),
+        ).map { form ->
+            Way("", form.what, "${Tuning(concurrency, prefetch)}", bare) { tables ->
+                measure(bench, tables, form, concurrency, prefetch)
+            }
+        }
+    }
+
+    private fun measure(bench: Bench, tables: Tables, form: Form, concurrency: Int, prefetch: Int): Sample {
+        val jobs = bench.options.jobs ?: JOBS
+        val settings =
+            WorkerSettings(bench.server.url, form.archive, concurrency, prefetch, handler = form.handler)
+        bench.server.execute(Effect.CREATE)
+        WorkerProcess.start(settings, bench.options).use { worker ->
+            val backlog = Backlog(bench.server)
+            backlog.wait(WARM_UP, archive = form.archive, first = jobs)
+            worker.drain(WARM_UP)
+            backlog.wait(jobs, archive = form.archive)
+            bench.server.settle()
+            val cost = worker.drain(jobs).cost
+            tables.checkNothingLeft()
+            val effects = bench.server.ask("select count(*) from $SCHEMA.effect").toInt()
+            check(effects == WARM_UP + jobs) { "$effects rows were inserted by ${WARM_UP + jobs} jobs" }
+            return Sample(mapOf("jobs/s" to jobs / cost.seconds) + cost.perJob(jobs))
+        }
+    }
+
+    private val TUNINGS = listOf(8 to 0, 32 to 200)
+    internal const val JOBS = 40_000
+    internal const val WARM_UP = 20_000
+}

@@ -1,0 +1,135 @@
+package bench.question
+
+import bench.Backlog
+import bench.Bench
+import bench.Meter
+import bench.NoopArgs
+import bench.Question
+import bench.Sample
+import bench.Tables
+import bench.Way
+import bench.noop
+import bench.worker.Handler
+import bench.worker.WorkerProcess
+import bench.worker.WorkerSettings
+import kotlinx.coroutines.runBlocking
+
+/** What happens when there is much of everything. */
+internal object Many : Question {
+    override val name = "many"
+    override val asks =
+        "how fast do 1 to 8 worker processes finish 400,000 waiting no-op jobs together? What do 1,000 queues cost a " +
+            "worker that works 100,000 jobs spread over them, and then waits? How much heap does a job take that " +
+            "waits in delay(), beside what its handler takes without a queue, with 10,000 of them?"
+
+    override val bars = listOf("jobs/s", "heap B/job beside the handler's own")
+
+    override fun ways(bench: Bench): List<Way> = listOf(1, 2, 4, 8).map { processes ->
+        Way("worker processes", "$processes", "${Tuning.TUNED}") { processes(bench, it, processes) }
+    } + listOf(1, 1_000).map { queues ->
+        Way("queues in one worker", "%,d".format(queues), "default settings") { queues(bench, it, queues) }
+    } + Way("suspended handlers", "%,d in delay()".format(SUSPENDED)) { suspended(bench, it) }
+
+    /** From the first order to the last completion anywhere. */
+    private fun processes(bench: Bench, tables: Tables, processes: Int): Sample {
+        val jobs = bench.options.jobs ?: DRAINED
+        val workers = List(processes) { WorkerProcess.start(Tuning.TUNED.settings(bench), bench.options) }
+        try {
+            val backlog = Backlog(bench.server)
+            for (worker in workers) {
+                backlog.wait(WARM_UP)
+                worker.warmUp(WARM_UP)
+            }
+            tables.forgetArchive()
+            backlog.wait(jobs)
+            bench.server.settle()
+            Meter(bench.server.dataSource).use { meter ->
+                val start = meter.read()
+                workers.forEach { it.begin(jobs) }
+                val cpuBefore = workers.sumOf { it.look().cpu }
+                while (workers.sumOf { it.look().completed } < jobs) Thread.sleep(LOOK_EVERY_MILLIS)
+                val seen = workers.map { it.look() }
+                val end = meter.read(seen.maxOf { it.lastAt })
+                workers.forEach { it.finish(0) }
+                check(seen.sumOf { it.completed } == jobs) { "${seen.sumOf { it.completed }} of $jobs jobs were done" }
+                tables.checkNothingLeft()
+                val cost = meter.between(start, end).with(seen.sumOf { it.cpu } - cpuBefore)
+                return Sample(mapOf("jobs/s" to jobs / cost.seconds) + cost.perJob(jobs))
+            }
+        } finally {
+            workers.forEach { it.close() }
+        }
+    }
+
+    private fun queues(bench: Bench, tables: Tables, queues: Int): Sample {
+        val jobs = bench.options.jobs ?: SPREAD
+        val settings = WorkerSettings(bench.server.url, archive = true, queues = queues)
+        WorkerProcess.start(settings, bench.options).use { worker ->
+            val backlog = Backlog(bench.server)
+            for (warmUp in List(2) { WARM_UP / 2 }) {
+                backlog.wait(warmUp, queues)
+                worker.drain(warmUp)
+            }
+            tables.forgetArchive()
+            backlog.wait(jobs, queues)
+            bench.server.settle()
+            val cost = worker.drain(jobs).cost
+            tables.checkNothingLeft()
+            return Sample(mapOf("jobs/s" to jobs / cost.seconds) + cost.perJob(jobs) + idle(bench, worker, queues))
+        }
+    }
+
+    /** What the same worker takes while nothing is to be done. */
+    private fun idle(bench: Bench, worker: WorkerProcess, queues: Int): Map<String, Double?> {
+        worker.attend(0, bench.server, queues)
+        Thread.sleep(SETTLE_MILLIS)
+        Meter(bench.server.dataSource).use { meter ->
+            val (start, before) = meter.read() to worker.look()
+            Thread.sleep(IDLE_MILLIS)
+            val (end, after) = meter.read() to worker.look()
+            worker.finish(0)
+            val cost = meter.between(start, end)
+            return mapOf(
+                "idle server %" to cost.serverShare,
+                "idle client %" to 100.0 * (after.cpu - before.cpu) / cost.nanos,
+            )
+        }
+    }
+
+    private fun suspended(bench: Bench, tables: Tables): Sample {
+        val settings =
+            WorkerSettings(bench.server.url, archive = true, concurrency = SUSPENDED, handler = Handler.SUSPENDED)
+        WorkerProcess.start(settings, bench.options).use { worker ->
+            worker.attend(SUSPENDED, bench.server)
+            val awake = List(AWAKE) { NoopArgs(-1) }
+            runBlocking { tables.kittiwake.submitAll(noop(archive = true), awake) }
+            while (worker.look().completed < AWAKE) Thread.sleep(LOOK_EVERY_MILLIS)
+            val empty = worker.weigh()
+            val bare = worker.weigh(handlers = SUSPENDED)
+            tables.fill(SUSPENDED, archive = true)
+            while (worker.look().started < AWAKE + SUSPENDED) Thread.sleep(LOOK_EVERY_MILLIS)
+            Thread.sleep(SETTLE_MILLIS)
+            val full = worker.weigh()
+            val own = (bare - empty).bytes.toDouble() / SUSPENDED
+            val each = (full - bare).bytes.toDouble() / SUSPENDED
+            System.err.println("    heap by class, B/job:\n${(full - bare).largest(SUSPENDED)}")
+            worker.finish(0)
+            return Sample(
+                mapOf(
+                    "heap B/job beside the handler's own" to each - own,
+                    "in all B/job" to each,
+                    "the handler's own B" to own,
+                ),
+            )
+        }
+    }
+
+    private const val DRAINED = 400_000
+    private const val SPREAD = 100_000
+    private const val WARM_UP = 200_000
+    private const val SUSPENDED = 10_000
+    private const val AWAKE = 1_000
+    private const val LOOK_EVERY_MILLIS = 10L
+    private const val SETTLE_MILLIS = 2_000L
+    private const val IDLE_MILLIS = 10_000L
+}

@@ -1,0 +1,97 @@
+package bench.worker
+
+import bench.NoopArgs
+import bench.SCHEMA
+import com.zaxxer.hikari.HikariConfig
+import com.zaxxer.hikari.HikariDataSource
+import kittiwake.KittiwakeSpi
+import kittiwake.exposed.attach
+import kittiwake.exposed.handleInTransaction
+import kittiwake.job.JobHandler
+import kittiwake.job.JobScope
+import kittiwake.job.JobType
+import kittiwake.job.Outcome
+import kittiwake.job.onBlockingThread
+import kittiwake.postgres.ClaimFence
+import kittiwake.postgres.Kittiwake
+import kittiwake.worker.WorkerBuilder
+import kotlinx.coroutines.delay
+import org.jetbrains.exposed.v1.core.Table
+import org.jetbrains.exposed.v1.jdbc.Database
+import org.jetbrains.exposed.v1.jdbc.insert
+import kotlin.time.Duration.Companion.hours
+import kotlin.time.TimeSource
+
+/** What the handlers of a worker process do. */
+internal enum class Handler {
+    /** Nothing. */
+    NOOP,
+
+    /** Wait for an hour, unless the number in their args is below zero. */
+    SUSPENDED,
+
+    /** Insert a row in the transaction that completes the job, with Exposed. */
+    IN_EXPOSED,
+
+    /** The same with plain JDBC, on the fence that integrations use. */
+    IN_JDBC,
+}
+
+/** The handler that waits, as it is without a queue. */
+internal val suspended: suspend NoopArgs.() -> Unit = { if (number >= 0) delay(1.hours) }
+
+/** Where transactional handlers write: a row for each number. */
+internal object Effect : Table("$SCHEMA.effect") {
+    val number = integer("number")
+    val text = text("text")
+    override val primaryKey = PrimaryKey(number)
+
+    const val CREATE = "create table $SCHEMA.effect (number int primary key, text text not null)"
+    const val INSERT = "insert into $SCHEMA.effect (number, text) values (?, ?)"
+}
+
+/** Binds the transactional handlers, and holds what they need: a pool such as an application has. */
+@OptIn(KittiwakeSpi::class)
+internal class Transactional(settings: WorkerSettings, private val kittiwake: Kittiwake) {
+    private val concurrency = checkNotNull(settings.concurrency) { "How many connections are needed must be said" }
+    private val pool = HikariConfig().run {
+        jdbcUrl = settings.jdbcUrl
+        maximumPoolSize = concurrency + 1
+        isAutoCommit = false
+        HikariDataSource(this)
+    }
+
+    fun withExposed(builder: WorkerBuilder, type: JobType<NoopArgs, Unit>) {
+        val db = Database.connect(pool)
+        kittiwake.attach(db)
+        builder.handleInTransaction(type, db) { args ->
+            Effect.insert {
+                it[number] = args.number
+                it[text] = args.text
+            }
+        }
+    }
+
+    fun withJdbc(builder: WorkerBuilder, type: JobType<NoopArgs, Unit>) {
+        builder.bind(type) { handler(ThroughJdbc(kittiwake.fence())) }
+    }
+
+    private inner class ThroughJdbc(private val fence: ClaimFence) : JobHandler<NoopArgs, Unit> {
+        override suspend fun JobScope.work(args: NoopArgs): Outcome<Unit> {
+            val started = TimeSource.Monotonic.markNow()
+            onBlockingThread {
+                pool.connection.use { connection ->
+                    fence.open(connection, claim)
+                    connection.prepareStatement(Effect.INSERT).use {
+                        it.setInt(1, args.number)
+                        it.setString(2, args.text)
+                        it.executeUpdate()
+                    }
+                    fence.close(connection, claim, null, started.elapsedNow())
+                    connection.commit()
+                }
+            }
+            return Outcome.Written
+        }
+    }
+}

@@ -1,0 +1,54 @@
+package kittiwake.postgres.statement
+
+import kittiwake.KittiwakeSpi
+import kittiwake.postgres.NamedSql
+import kittiwake.store.Completion
+import java.sql.ResultSet
+
+// How every statement that ends jobs begins: what :worker holds of the leases that it names.
+// language=PostgreSQL
+internal const val HELD_LEASES = """
+emptied as materialized (
+    delete from {schema}.lease
+    where id = any(:emptied::bigint[])
+      and worker_id is not distinct from :worker
+    returning id, job_ids
+),
+kept as materialized (
+    select id, job_ids
+    from {schema}.lease
+    where id = any(:kept::bigint[])
+      and worker_id is not distinct from :worker
+    for key share
+),
+held as materialized (
+    select id, unnest(job_ids) as job_id from emptied
+    union all
+    select id, unnest(job_ids) from kept
+)"""
+
+// How it ends: most often with nothing but the news that all are gone.
+// language=PostgreSQL
+internal const val NOT_ALL_OF_THEM =
+    "select case when count(*) < :asked then coalesce(array_agg(id), '{}') end as gone from gone"
+
+/** Binds what [HELD_LEASES] needs, and the jobs to end. */
+@OptIn(KittiwakeSpi::class)
+internal fun NamedSql.Binding.leases(jobs: List<Completion.End>, emptied: Set<Long>) {
+    val leases = jobs.map { it.claim.lease }
+    array("emptied", "int8", emptied.toList())
+    array("kept", "int8", leases.distinct() - emptied)
+    array("job_ids", "int8", jobs.map { it.claim.id.value })
+    array("leases", "int8", leases)
+    this["asked"] = jobs.size
+}
+
+/** Reads the answer of [NOT_ALL_OF_THEM]: those of [jobs] that are not among the gone. */
+@OptIn(KittiwakeSpi::class)
+internal fun <E : Completion.End> notEnded(row: ResultSet, jobs: List<E>): List<E> {
+    val gone = row.getArray("gone") ?: return emptyList()
+
+    @Suppress("UNCHECKED_CAST")
+    val ids = (gone.array as Array<Long>).toSet()
+    return jobs.filterNot { it.claim.id.value in ids }
+}
