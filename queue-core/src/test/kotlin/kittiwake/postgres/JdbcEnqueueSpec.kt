@@ -139,8 +139,8 @@ class JdbcEnqueueSpec :
             fun factsOf(id: JobId): String = TestDatabase
                 .query(
                     """
-                    select concat_ws('|', j.queue, j.priority, args, max_attempts, j.run_at - enqueued_at > '119 minutes',
-                                     j.expected_at > enqueued_at, unique_key, parent_id, metadata, keep_completed,
+                    select concat_ws('|', j.queue, j.priority, args, max_attempts,
+                                     j.run_at - enqueued_at > '119 minutes', j.expected_at > enqueued_at, unique_key, parent_id, metadata, keep_completed,
                                      keep_failed, by_hand, r.queue, r.lane, r.rank < 0, r.attempt, s.queue, s.priority,
                                      s.attempt, s.run_at = j.run_at)
                     from ${kittiwake.schema}.job j

@@ -19,10 +19,9 @@ internal class InsertLikeJobs(schema: Schema) {
     private val NewJob.isPlain: Boolean
         get() = uniqueKey == null && delay == null && runAt == null && expectedAt == null
 
-    private fun NewJob.isLike(other: NewJob): Boolean = this === other ||
-        name == other.name && queue == other.queue && priority == other.priority &&
-        maxAttempts == other.maxAttempts && parent == other.parent && metadata == other.metadata &&
-        retention == other.retention
+    private fun NewJob.isLike(other: NewJob): Boolean = name == other.name && queue == other.queue &&
+        priority == other.priority && maxAttempts == other.maxAttempts && parent == other.parent &&
+        metadata == other.metadata && retention == other.retention
 
     /** Returns their ids in order. */
     fun execute(connection: Connection, jobs: List<NewJob>, wake: Boolean): List<Long> {
