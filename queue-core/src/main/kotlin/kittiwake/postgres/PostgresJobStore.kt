@@ -39,6 +39,8 @@ import kittiwake.store.Wakeups
 import kotlinx.coroutines.CoroutineDispatcher
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.asCoroutineDispatcher
+import kotlinx.coroutines.currentCoroutineContext
+import kotlinx.coroutines.ensureActive
 import kotlinx.coroutines.withContext
 import org.slf4j.LoggerFactory
 import java.sql.Connection
@@ -86,10 +88,14 @@ internal class PostgresJobStore(
     private val cancelJob = CancelJob(schema, retention)
     private val stopWorker = StopWorker(schema)
 
-    override val engine: CoroutineContext = Dispatchers.IO.limitedParallelism(ENGINE_THREADS)
+    override val engine = EngineDispatcher(Dispatchers.IO.limitedParallelism(pool.size + ENGINE_THREADS))
     override val pulse: CoroutineContext = pulseThread.asCoroutineDispatcher()
 
-    private suspend fun <T> onPool(statement: (Connection) -> T): T = withContext(blocking) { pool.use(statement) }
+    private suspend fun <T> onPool(statement: (Connection) -> T): T {
+        currentCoroutineContext().ensureActive()
+        engine.heardOn()?.let { return withoutDetail { statement(it) } }
+        return if (engine.isHere()) pool.use(statement) else withContext(blocking) { pool.use(statement) }
+    }
 
     override suspend fun insert(jobs: List<NewJob>): List<Inserted> {
         if (jobs.isEmpty()) return emptyList()
@@ -197,7 +203,7 @@ internal class PostgresJobStore(
     override suspend fun stop(worker: WorkerId): Boolean = onPool { stopWorker.execute(it, worker) }
 
     override fun wakeups(queues: Set<QueueName>): Wakeups = if (config.notifications) {
-        PostgresWakeups(schema, source, queues, locals, Dispatchers.IO.limitedParallelism(LISTENING_THREADS))
+        PostgresWakeups(schema, source, queues, locals, engine, Dispatchers.IO.limitedParallelism(LISTENING_THREADS))
     } else {
         LocalWakeups(locals)
     }

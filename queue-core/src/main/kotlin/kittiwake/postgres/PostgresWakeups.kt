@@ -34,6 +34,7 @@ internal class PostgresWakeups(
     private val source: ConnectionSource,
     private val queues: Set<QueueName>,
     private val locals: LocalBells,
+    private val engine: EngineDispatcher,
     private val blocking: CoroutineDispatcher,
 ) : Wakeups {
     private val sleepers = OwnConnection(source, "sleepers", NETWORK_TIMEOUT)
@@ -52,7 +53,8 @@ internal class PostgresWakeups(
                 try {
                     awaitCancellation()
                 } finally {
-                    reading.get()?.abort(DIRECTLY)
+                    // Not in the midst of a claim: its answer would be lost.
+                    synchronized(reading) { reading.get()?.abort(DIRECTLY) }
                 }
             }
         } finally {
@@ -71,7 +73,13 @@ internal class PostgresWakeups(
             while (true) {
                 currentCoroutineContext().ensureActive()
                 val heard = notifications.getNotifications(READ_FOR) ?: emptyArray()
-                for (notification in heard) queues.find { it.value == notification.parameter }?.let(ring)
+                val news = heard.mapNotNullTo(mutableSetOf()) { queues.find { queue -> queue.value == it.parameter } }
+                when (news.size) {
+                    0 -> Unit
+                    1 -> synchronized(reading) { engine.hear(connection) { ring(news.single()) } }
+                    // Their claims would wait for each other on this thread.
+                    else -> news.forEach(ring)
+                }
                 if (heard.isEmpty()) connection.createStatement().use { it.execute("select 1") }
                 if (heard.isEmpty() && !checkSleepers()) ring(null)
             }

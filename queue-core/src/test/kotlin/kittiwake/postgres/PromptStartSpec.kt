@@ -1,6 +1,8 @@
 package kittiwake.postgres
 
+import io.kotest.assertions.nondeterministic.eventually
 import io.kotest.core.spec.style.FunSpec
+import io.kotest.matchers.collections.shouldExist
 import io.kotest.matchers.comparables.shouldBeLessThan
 import io.kotest.matchers.nulls.shouldNotBeNull
 import kittiwake.KittiwakeSpi
@@ -52,6 +54,22 @@ class PromptStartSpec :
                             }
                         events.awaitOf<JobEvent.Completed>(id, within = 5.seconds)
                     }
+                }
+            }
+        }
+
+        test("a job that a sleeper is told of is claimed on the connection that heard of it") {
+            val kittiwake = autoClose(TestDatabase.kittiwake())
+            val elsewhere = autoClose(Kittiwake.connect(TestDatabase.dataSource) { schema = kittiwake.schema })
+            val events = RecordedEvents()
+            kittiwake.working(events, {
+                queue("prompt")
+                handle(type) { }
+                pollEvery = 10.minutes
+            }) {
+                eventually(20.seconds) {
+                    events.awaitOf<JobEvent.Completed>(elsewhere.enqueueOnJdbc(), within = 5.seconds)
+                    lastOfListeners(kittiwake.schema).shouldExist { "claim jobs" in it }
                 }
             }
         }
@@ -134,6 +152,11 @@ private const val BOTH = "'kittiwake listener', 'kittiwake sleepers'"
 private infix fun Duration.shouldBeAtLeast(least: Duration) {
     least shouldBeLessThan this
 }
+
+/** Specs that run at the same time have listeners of their own. */
+private fun lastOfListeners(schema: String): List<String> = TestDatabase.query(
+    "select query from pg_stat_activity where application_name = 'kittiwake listener' and query like '%\"$schema\"%'",
+)
 
 private fun idFrom(sql: String) = JobId(TestDatabase.query(sql).single().toLong())
 
