@@ -21,9 +21,10 @@ internal class Bench(val server: Server, val options: Options) {
         return ways.map { way -> Row.of(way, samples.getValue(way), way.limit?.let(samples::getValue)) }
     }
 
-    /** A limit comes just before the first way that is compared with it. */
-    private fun wanted(ways: List<Way>): List<Way> = ways
-        .filter { options.only == null || options.only in it.toString() }
-        .flatMap { listOfNotNull(it.limit, it) }
-        .distinct()
+    /** A limit comes just before the first way that is compared with it, and with it when it was not asked for. */
+    private fun wanted(ways: List<Way>): List<Way> {
+        val all = ways.flatMap { listOfNotNull(it.limit, it) }.distinct()
+        val asked = all.filter { options.only == null || options.only in it.toString() }
+        return all.filter { way -> way in asked || asked.any { it.limit == way } }
+    }
 }

@@ -25,6 +25,9 @@ class Cluster(val scenario: Scenario, isTold: Boolean, bug: Bug?) {
     /** What should never happen: exceptions that end a worker. */
     val defects = mutableListOf<String>()
 
+    /** How many jobs workers gave back that were not told to stop. */
+    var givenBack = 0
+
     /** The processes that live, by their place in the cluster. */
     val nodes = LinkedHashMap<String, Node>()
 
@@ -64,7 +67,9 @@ class Cluster(val scenario: Scenario, isTold: Boolean, bug: Bug?) {
         nodes.values.forEach { it.stop() }
         world.run(world.elapsed + scenario.lease * 4) { nodes.isEmpty() }
         val calls = callsOfTheDead + nodes.values.sumOf { it.link.calls }
-        return Ending(drainedAfter, unfinished, stops.maxOrNull(), nodes.keys.toList(), calls, world.elapsed, defects)
+        return Ending(
+            drainedAfter, unfinished, stops.maxOrNull(), nodes.keys.toList(), calls, world.elapsed, defects, givenBack,
+        )
     }
 
     fun history(): History = History(
@@ -121,4 +126,6 @@ class Ending(
     val calls: Int,
     val lasted: Duration,
     val defects: List<String>,
+    /** How many jobs were claimed ahead and given back, because they did not get their turn. */
+    val givenBack: Int,
 )

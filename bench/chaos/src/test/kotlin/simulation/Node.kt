@@ -2,6 +2,7 @@ package simulation
 
 import chaos.history.Entry
 import kittiwake.KittiwakeSpi
+import kittiwake.event.JobEvent
 import kittiwake.event.JobObserver
 import kittiwake.job.JobId
 import kittiwake.store.JobStore
@@ -55,10 +56,13 @@ class Node(private val cluster: Cluster, private val name: String, private val l
             }
         }
         work(this@Node)
-        observe(JobObserver { told(Entry.Told(this@Node.now, it.id.value, it.attempt, it::class.simpleName!!)) })
+        observe(JobObserver(::told))
     }
 
-    private fun told(entry: Entry.Told) = journal(entry)
+    private fun told(event: JobEvent) {
+        if (event is JobEvent.Released && stoppedAt == null) cluster.givenBack++
+        journal(Entry.Told(now, event.id.value, event.attempt, event::class.simpleName!!))
+    }
 
     /** Tells it to drain. It is gone when it has. */
     fun stop() {

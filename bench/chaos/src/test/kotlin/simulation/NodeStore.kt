@@ -102,7 +102,10 @@ class NodeStore(
 
     override suspend fun putBack(worker: WorkerId, jobs: List<Completion.Return>): Set<JobId> =
         pooled("put back ${jobs.size}") { server.putBack(worker, jobs) }
-            .also { jobs.mapTo(mutableSetOf()) { it.claim.queue }.forEach { ring(it) } }
+            .also {
+                jobs.mapTo(mutableSetOf()) { it.claim.queue }.forEach { ring(it) }
+                hints.send(jobs.filterIsInstance<Completion.Released>().mapTo(mutableSetOf()) { it.claim.queue })
+            }
 
     override suspend fun completedAnyway(worker: WorkerId, claims: List<ClaimedJob>): Set<JobId> =
         pooled("look after ${claims.size}", isWrite = false) { server.completedAnyway(worker, claims) }

@@ -18,7 +18,7 @@ class Scenario(
     val cancelGrace: Duration,
     val nodes: Int,
     val concurrency: Int,
-    val prefetch: Int,
+    val prefetch: Int?,
     val jobs: Int,
     val chaos: Duration,
     val plan: List<Fault>,
@@ -31,8 +31,8 @@ class Scenario(
     )
 
     override fun toString(): String =
-        "seed $seed: $jobs jobs, $nodes nodes × $concurrency + $prefetch, lease $lease, heartbeat every " +
-            "$heartbeatEvery, poll every $pollEvery, faults:" +
+        "seed $seed: $jobs jobs, $nodes nodes × $concurrency + ${prefetch ?: "as needed"}, lease $lease, heartbeat " +
+            "every $heartbeatEvery, poll every $pollEvery, faults:" +
             plan.joinToString("") { "\n  ${it.after} ${it.kind} ${it.target ?: "server"} for ${it.lasts}" }
 
     companion object {
@@ -65,7 +65,7 @@ class Scenario(
                 cancelGrace = lease / 6,
                 nodes,
                 concurrency = listOf(1, 3, 8).random(dice),
-                prefetch = if (dice.nextInt(3) == 0) 6 else 0,
+                prefetch = listOf(6, 0, null)[dice.nextInt(3)],
                 jobs = dice.nextInt(30, 120),
                 chaos, plan.sortedBy { it.after },
             )

@@ -24,6 +24,7 @@ class Sums {
         for ((what, times) in NotVacuous().examine(run.history).figures) {
             if (what !in NOT_SIMULATED) seen.merge(what, times.toInt(), Int::plus)
         }
+        seen.merge("a job claimed ahead that was given back", run.ending.givenBack, Int::plus)
         executions += run.history.entries<Entry.Began>().size
         slowest = maxOf(slowest, run.ending.drainedAfter ?: Duration.ZERO)
         busiest = maxOf(busiest, run.callsPerSecond)

@@ -6,8 +6,8 @@ import java.util.concurrent.locks.LockSupport
 import kotlin.concurrent.thread
 
 /**
- * Claims and completes whatever comes, up to [batch] at a time, on one connection of this process. When nothing came it
- * looks again a fifth of a millisecond later.
+ * Claims and completes whatever comes, up to [batch] at a time, on one connection of this process. It waits for more
+ * after a batch that was not full.
  */
 internal class BareWorker(tables: Tables, private val batch: Int) : AutoCloseable {
     private val connection = BareClaims.connect(tables.server.dataSource)
@@ -23,14 +23,10 @@ internal class BareWorker(tables: Tables, private val batch: Int) : AutoCloseabl
     private val working = thread(name = "bare worker") {
         var held = claims.claim(batch)
         while (!isStopped) {
-            if (held.ids.isEmpty()) {
-                LockSupport.parkNanos(LOOK_EVERY_NANOS)
-                held = claims.claim(batch)
-            } else {
-                val next = claims.completeAndClaim(held, batch)
-                completed += held.ids.size
-                held = next
-            }
+            if (held.ids.size < batch) LockSupport.parkNanos(WAIT_NANOS)
+            val next = if (held.ids.isEmpty()) claims.claim(batch) else claims.completeAndClaim(held, batch)
+            completed += held.ids.size
+            held = next
         }
     }
 
@@ -46,6 +42,10 @@ internal class BareWorker(tables: Tables, private val batch: Int) : AutoCloseabl
     }
 
     private companion object {
-        const val LOOK_EVERY_NANOS = 200_000L
+        /**
+         * Beside four producers two rounds gave 3,700 and 3,800 jobs/s with 0.2 ms, 3,800 and 3,900 with 1 ms, 4,100 and
+         * 4,300 with 2 ms, 4,400 and 4,200 with 5 ms: larger batches leave the producers more of the machine.
+         */
+        const val WAIT_NANOS = 2_000_000L
     }
 }

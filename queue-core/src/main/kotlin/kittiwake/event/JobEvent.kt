@@ -45,7 +45,10 @@ public sealed class JobEvent(
     public class Snoozed internal constructor(claim: ClaimedJob, public val delay: Duration) :
         JobEvent(claim.id, claim.name, claim.queue, claim.attempt)
 
-    /** The worker is stopping and gave the job back; the attempt does not count. */
+    /**
+     * The job goes back to its queue, and the attempt does not count: the worker is stopping, or had claimed the job
+     * ahead and does not come to it.
+     */
     public class Released internal constructor(claim: ClaimedJob) :
         JobEvent(claim.id, claim.name, claim.queue, claim.attempt)
 

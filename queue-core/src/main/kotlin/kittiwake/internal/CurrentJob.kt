@@ -3,6 +3,7 @@ package kittiwake.internal
 import kotlinx.coroutines.CopyableThreadContextElement
 import kotlinx.coroutines.DelicateCoroutinesApi
 import kotlinx.coroutines.ExperimentalCoroutinesApi
+import kotlinx.coroutines.currentCoroutineContext
 import org.slf4j.MDC
 import kotlin.coroutines.AbstractCoroutineContextElement
 import kotlin.coroutines.CoroutineContext
@@ -10,7 +11,7 @@ import kotlin.coroutines.CoroutineContext
 /**
  * Follows a handler over its threads: tells log lines whose they are, and enqueues who their parent is.
  *
- * A coroutine that works one job after another has one of these for all of them, and says in [during] which job it is
+ * A coroutine that works one job after another has one of these for all of them, and says by [during] which job it is
  * at: a new context for each job took a tenth of the worker's time. Whatever a handler launches stays with its job.
  */
 @OptIn(DelicateCoroutinesApi::class, ExperimentalCoroutinesApi::class)
@@ -23,17 +24,6 @@ internal class CurrentJob private constructor(private var job: Named?) :
         constructor(id: Long, name: String) : this(Named(id, name))
 
         internal class Named(val id: Long, val name: String)
-
-        /** Runs [block] as what the job does. This must be in the context of the caller. */
-        suspend fun <T> during(id: Long, name: String, block: suspend () -> T): T {
-            job = Named(id, name).also(::show)
-            try {
-                return block()
-            } finally {
-                job = null
-                show(null)
-            }
-        }
 
         override fun updateThreadContext(context: CoroutineContext): Named? = shown.get().also { show(job) }
 
@@ -48,6 +38,19 @@ internal class CurrentJob private constructor(private var job: Named?) :
 
             /** The job whose handler runs on this thread, or null. */
             fun idOrNull(): Long? = shown.get()?.id
+
+            /** Runs [block] as what the job does, in a coroutine that was launched with one of these. */
+            suspend fun <T> during(id: Long, name: String, block: suspend () -> T): T {
+                // Not the very one that it was launched with, but a copy.
+                val current = checkNotNull(currentCoroutineContext()[Key]) { "This coroutine works no jobs" }
+                current.job = Named(id, name).also(::show)
+                try {
+                    return block()
+                } finally {
+                    current.job = null
+                    show(null)
+                }
+            }
 
             private fun show(job: Named?) {
                 if (job == null) {

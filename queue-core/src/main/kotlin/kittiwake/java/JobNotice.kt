@@ -73,7 +73,10 @@ public class JobNotice internal constructor(private val event: JobEvent) {
         /** The handler put the job off. */
         SNOOZED,
 
-        /** The worker is stopping and gave the job back; the attempt does not count. */
+        /**
+         * The job goes back to its queue, and the attempt does not count: the worker is stopping, or had claimed the
+         * job ahead and does not come to it.
+         */
         RELEASED,
 
         /** Somebody cancelled the job while it ran. */

@@ -30,16 +30,17 @@ import kotlin.time.toKotlinDuration
 public class WorkerDefinition internal constructor(private val kittiwake: Kittiwake, private val name: String) {
     private val steps = mutableListOf<WorkerBuilder.() -> Unit>()
 
-    /** Works the queue [name], eight of its jobs at once. */
+    /** Works the queue [name], eight of its jobs at once, with as many claimed ahead as their pace needs. */
     public fun queue(name: String): WorkerDefinition = step { queue(name) }
 
-    /** Works the queue [name], [concurrency] of its jobs at once. */
+    /** Works the queue [name], [concurrency] of its jobs at once, with as many claimed ahead as their pace needs. */
     public fun queue(name: String, concurrency: Int): WorkerDefinition =
         step { queue(name) { this.concurrency = concurrency } }
 
     /**
-     * Works the queue [name], [concurrency] of its jobs at once, with [prefetch] more claimed ahead: for queues of many
-     * short jobs. A job claimed ahead is kept from other workers while it waits.
+     * Works the queue [name], [concurrency] of its jobs at once, with exactly [prefetch] more claimed ahead, however
+     * long they take. A job claimed ahead is kept from other workers while it waits. Zero claims what can start, and no
+     * more.
      */
     public fun queue(name: String, concurrency: Int, prefetch: Int): WorkerDefinition = step {
         queue(name) {

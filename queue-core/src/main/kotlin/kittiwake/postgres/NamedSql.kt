@@ -3,6 +3,7 @@ package kittiwake.postgres
 import java.sql.Connection
 import java.sql.PreparedStatement
 import java.sql.ResultSet
+import java.sql.Types
 
 /**
  * A statement with `:names` for its parameters and `{schema}` for the schema: the form that SQL has in this library.
@@ -38,6 +39,16 @@ internal class NamedSql(template: String, schema: Schema) {
 
         operator fun set(name: String, value: Any?) {
             at(name) { statement.setObject(it, value) }
+        }
+
+        /** Null or not it is of one type: with a null of none the driver would have the statement prepared anew. */
+        fun text(name: String, value: String?) {
+            at(name) { statement.setString(it, value) }
+        }
+
+        /** As [text]. */
+        fun bigint(name: String, value: Long?) {
+            at(name) { if (value == null) statement.setNull(it, Types.BIGINT) else statement.setLong(it, value) }
         }
 
         /** Of its own type: the driver sends `Long[]` as it is, and `Object[]` as text. */

@@ -135,7 +135,9 @@ internal class PostgresJobStore(
         closing.settle()
         lost(connection, worker, jobs.filter { it.claim.id !in returned })
     }.also { lost ->
-        jobs.filter { it.claim.id !in lost }.mapTo(mutableSetOf()) { it.claim.queue }.forEach(locals::ring)
+        val (released, later) = jobs.filter { it.claim.id !in lost }.partition { it is Completion.Released }
+        later.mapTo(mutableSetOf()) { it.claim.queue }.forEach(locals::ring)
+        if (released.isNotEmpty()) wakes.send(released.mapTo(mutableSetOf()) { it.claim.queue })
     }
 
     /** Of completions that changed nothing: those that had not been written before either. */

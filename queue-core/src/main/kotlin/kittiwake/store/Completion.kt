@@ -45,7 +45,7 @@ public sealed class Completion(
     /** Put off by its handler; the attempt does not count. */
     public class Snoozed(claim: ClaimedJob, took: Duration, public val delay: Duration) : Return(claim, took)
 
-    /** Given back by a stopping worker; the attempt does not count. */
+    /** Given back by a worker that stops or does not come to it; the attempt does not count. */
     public class Released(claim: ClaimedJob, took: Duration) : Return(claim, took)
 
     override fun toString(): String = "${this::class.simpleName} $claim"

@@ -124,7 +124,7 @@ public class InMemoryJobStore(
                     waits(now + completion.delay, attempts)
                 }
                 is Completion.Snoozed -> waits(now + completion.delay, attempts - 1)
-                is Completion.Released -> waits(null, attempts - 1)
+                is Completion.Released -> putBack(null, attempts - 1, AT_THE_HEAD)
             }
         }
 
@@ -164,7 +164,7 @@ public class InMemoryJobStore(
 
     override suspend fun leave(worker: WorkerId): Unit = synchronized(this) {
         workers[worker]?.isAlive = false
-        inOneTurn { jobs.values.filter { it.isRunningAt(worker) }.forEach { it.waits(null, it.attempts - 1) } }
+        jobs.values.filter { it.isRunningAt(worker) }.forEach { it.putBack(null, it.attempts - 1, AT_THE_HEAD) }
     }
 
     override suspend fun takeTurn(task: String, every: Duration): Boolean =
@@ -239,6 +239,9 @@ public class InMemoryJobStore(
     }
 
     private companion object {
+        /** Before what has not been claimed: whoever gives back has not begun with it. */
+        const val AT_THE_HEAD = 0L
+
         /** Any instant will do; this one is far from zero. */
         val EPOCH = Instant.parse("2030-01-01T00:00:00Z")
 

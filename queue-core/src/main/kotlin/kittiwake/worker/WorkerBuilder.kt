@@ -135,7 +135,7 @@ public class WorkerBuilder internal constructor(
             for ((queue, builder) in queues) {
                 builder.check(this, queue)
                 valid("queue \"$queue\": ") { QueueName(queue) }?.let { valid ->
-                    configs += QueueConfig(valid, builder.concurrency, builder.prefetch)
+                    configs += QueueConfig(valid, builder.concurrency, builder.prefetch ?: aheadOf(valid))
                 }
             }
             for ((queue, times) in queues.groupingBy { it.first }.eachCount()) {
@@ -151,6 +151,10 @@ public class WorkerBuilder internal constructor(
         val handlers = bound.associateBy { it.type.name.value }
         return Worker(config, store, handlers, observers.toList(), retentions, timeSource, random)
     }
+
+    /** A crash uses up the only attempt of a job that was merely claimed ahead: it would end without having run. */
+    private fun aheadOf(queue: QueueName): Int? =
+        if (bound.any { it.type.queue == queue && it.type.maxAttempts == 1 }) 0 else null
 
     private fun Problems.checkJobs(served: List<String>) {
         for ((name, same) in bound.groupBy { it.type.name.value }) {
@@ -201,19 +205,28 @@ public class QueueBuilder internal constructor() {
     public var concurrency: Int = WorkerConfig.Defaults.CONCURRENCY
 
     /**
-     * How many more jobs are claimed ahead and wait in memory, for queues of many short jobs. Default: 0.
+     * How many more jobs are claimed ahead and wait in memory, so that no place waits for the database. Default: null,
+     * as many as needed.
      *
-     * A job claimed ahead is kept from other workers while it waits, and a crash of this one counts as an attempt of
-     * it.
+     * As many as needed are as many as this worker has lately finished within 50 ms: some two thousand of the shortest,
+     * none of jobs that take longer than that. When they become slow all at once, what has waited for a second goes
+     * back to the queue, at no cost of an attempt. In a queue whose jobs may be tried only once it is zero.
+     *
+     * A number is kept to, however short or long the jobs are.
+     *
+     * ### Pitfall
+     * A job claimed ahead is kept from other workers while it waits, a more urgent one that comes later does not
+     * overtake it, and a crash of this worker counts as an attempt of it. Zero claims what can start, and no more.
      */
-    public var prefetch: Int = WorkerConfig.Defaults.PREFETCH
+    public var prefetch: Int? = WorkerConfig.Defaults.PREFETCH
 
     internal fun check(problems: Problems, queue: String) {
         problems.rule(concurrency in 1..MAX_CONCURRENCY) {
             "queue \"$queue\": concurrency must be between 1 and $MAX_CONCURRENCY, but was $concurrency"
         }
-        problems.rule(prefetch in 0..MAX_PREFETCH) {
-            "queue \"$queue\": prefetch must be between 0 and $MAX_PREFETCH, but was $prefetch"
+        problems.rule(prefetch?.let { it in 0..MAX_PREFETCH } ?: true) {
+            "queue \"$queue\": prefetch must be between 0 and $MAX_PREFETCH, or null for as many as needed, " +
+                "but was $prefetch"
         }
     }
 

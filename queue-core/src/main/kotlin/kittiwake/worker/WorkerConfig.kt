@@ -30,7 +30,7 @@ public class WorkerConfig internal constructor(
 
     internal object Defaults {
         const val CONCURRENCY = 8
-        const val PREFETCH = 0
+        val PREFETCH: Int? = null
         val LEASE = 30.seconds
         val HEARTBEAT_EVERY = 5.seconds
         val POLL_EVERY = 1.seconds
@@ -46,10 +46,15 @@ public class QueueConfig internal constructor(
     public val name: QueueName,
     /** How many of its jobs run at once in this worker. */
     public val concurrency: Int,
-    /** How many more are claimed ahead and wait in memory. */
-    public val prefetch: Int,
+    /** How many more are claimed ahead and wait in memory; null for as many as needed, by the pace of the jobs. */
+    public val prefetch: Int?,
 ) {
-    override fun toString(): String = "$name × $concurrency" + if (prefetch > 0) " + $prefetch ahead" else ""
+    override fun toString(): String = "$name × $concurrency" +
+        when (prefetch) {
+            null -> " + ahead as needed"
+            0 -> ""
+            else -> " + $prefetch ahead"
+        }
 }
 
 /** At most this many jobs are claimed by one statement: beyond it batches gain nothing and hold memory. */

@@ -1,6 +1,7 @@
 package kittiwake.postgres
 
 import io.kotest.assertions.throwables.shouldThrow
+import io.kotest.assertions.withClue
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.matchers.collections.shouldContainExactly
 import io.kotest.matchers.nulls.shouldBeNull
@@ -9,6 +10,7 @@ import io.kotest.matchers.shouldBe
 import io.kotest.matchers.string.shouldContain
 import io.kotest.matchers.types.shouldBeInstanceOf
 import kittiwake.NoTransactionException
+import kittiwake.enqueue.EnqueueOptions
 import kittiwake.job.JobId
 import kittiwake.job.JobState
 import kittiwake.job.job
@@ -16,6 +18,9 @@ import kittiwake.testing.TestDatabase
 import kotlinx.serialization.Serializable
 import java.sql.Connection
 import java.sql.SQLException
+import kotlin.time.Clock
+import kotlin.time.Duration
+import kotlin.time.Duration.Companion.days
 import kotlin.time.Duration.Companion.hours
 
 @Serializable
@@ -114,6 +119,72 @@ class JdbcEnqueueSpec :
             kittiwake.find(refs[2_468].id)!!.args shouldBe """{"to":"2468"}"""
         }
 
+        test("jobs that differ in their args alone are stored in order, and each reference is that of its args") {
+            val like = job<Mail>("like")
+            val refs =
+                inTransaction { c ->
+                    kittiwake.enqueueAll(c, like, List(2_500) { Mail("$it") }).also { c.commit() }
+                }
+            refs.map { it.id.value } shouldContainExactly refs.map { it.id.value }.sorted()
+            for (i in listOf(0, 1, 999, 1_000, 2_499)) kittiwake.find(refs[i].id)!!.args shouldBe """{"to":"$i"}"""
+        }
+
+        test("what is said of a job is stored, whether it goes alone, with its like or with others") {
+            fun typeNamed(name: String) = job<Mail>(name) {
+                queue = "facts"
+                maxAttempts = 7
+                retain(completed = 3.days, failed = Duration.INFINITE)
+            }
+
+            fun factsOf(id: JobId): String = TestDatabase
+                .query(
+                    """
+                    select concat_ws('|', j.queue, j.priority, args, max_attempts,
+                                     j.run_at - enqueued_at > '119 minutes', j.expected_at > enqueued_at, unique_key, parent_id, metadata, keep_completed,
+                                     keep_failed, by_hand, r.queue, r.lane, r.rank < 0, r.attempt, s.queue, s.priority,
+                                     s.attempt, s.run_at = j.run_at)
+                    from ${kittiwake.schema}.job j
+                    left join ${kittiwake.schema}.ready r on r.job_id = j.id
+                    left join ${kittiwake.schema}.scheduled s on s.job_id = j.id
+                    where j.id = $id
+                    """,
+                ).single()
+
+            val sayings =
+                listOf<EnqueueOptions.() -> Unit>(
+                    {
+                        priority = -3
+                        queue = "elsewhere"
+                        parent = JobId(7)
+                        metadata["tenant"] = """a, "b" and {c} \ d"""
+                    },
+                    { delay = 2.hours },
+                    { runAt = Clock.System.now() + 2.hours },
+                    { expectedAt = Clock.System.now() + 1.hours },
+                    { uniqueKey = "a key" },
+                )
+            sayings.forEachIndexed { i, said ->
+                val alone = inTransaction { c ->
+                    kittiwake.enqueue(c, typeNamed("alone $i"), Mail("x")) { said() }.also { c.commit() }
+                }
+                val pair = inTransaction { c ->
+                    val args = listOf(Mail("x"), Mail("y"))
+                    kittiwake.enqueueAll(c, typeNamed("pair $i"), args) { said() }.also { c.commit() }
+                }
+                val mixed = inTransaction { c ->
+                    val args = listOf(Mail("x"), Mail("y"))
+                    kittiwake
+                        .enqueueAll(c, typeNamed("mixed $i"), args) { if (it.to == "x") said() else priority = 900 }
+                        .also { c.commit() }
+                }
+                val facts = factsOf(alone.id)
+                facts shouldContain """{"to":"x"}|7|"""
+                factsOf(pair.first().id) shouldBe facts
+                factsOf(mixed.first().id) shouldBe facts
+                factsOf(mixed.last().id) shouldContain "facts|900|"
+            }
+        }
+
         context("plain SQL") {
             val schema = kittiwake.schema
 
@@ -156,12 +227,39 @@ class JdbcEnqueueSpec :
                 TestDatabase.query(argsOfOdd).single() shouldBe "no json"
             }
 
-            test("nonsense is refused by the tables") {
-                for (values in listOf("('', 'q', 0)", "('n', 'q', 2000)")) {
-                    shouldThrow<SQLException> {
-                        TestDatabase.execute("insert into $schema.job (name, queue, priority) values $values")
+            test("nonsense is refused when it is inserted, with what is wrong, and when a job is changed to it") {
+                val id = kittiwake.submit(job<Mail>("sound"), Mail("x")).id
+                val wrong =
+                    mapOf(
+                        "name" to "''" to
+                            "no control characters, and not only spaces, but was \"\"",
+                        "name" to "repeat('x', 101)" to "1 to 100 characters",
+                        "name" to "'kw.x'" to "reserved, but its name was \"kw.x\"",
+                        "queue" to "' '" to "1 to 128 characters, no control characters, and not only spaces",
+                        "priority" to "2000" to "between -1000 and 1000, but was 2000",
+                        "max_attempts" to "0" to "at least 1, but was 0",
+                        "run_at" to "'infinity'" to "run_at must be a time, but was infinity",
+                        "expected_at" to "'-infinity'" to "expected_at must be a time, but was -infinity",
+                        "unique_key" to "''" to "null or have 1 character at least",
+                        "metadata" to "'[]'" to "a JSON object of strings",
+                    )
+                for ((said, problem) in wrong) {
+                    val (column, value) = said
+                    val columns = if (column == "name") "name" else "name, $column"
+                    val values = if (column == "name") value else "'n', $value"
+                    for (sql in listOf(
+                        "insert into $schema.job ($columns) values ($values)",
+                        "update $schema.job set $column = $value where id = $id",
+                    )) {
+                        withClue(sql) {
+                            val refused = shouldThrow<SQLException> { TestDatabase.execute(sql) }
+                            refused.sqlState shouldBe "23514"
+                            refused.message shouldContain problem
+                        }
                     }
                 }
+                shouldThrow<SQLException> { TestDatabase.execute("insert into $schema.job (name) values (null)") }
+                    .sqlState shouldBe "23502"
             }
         }
 

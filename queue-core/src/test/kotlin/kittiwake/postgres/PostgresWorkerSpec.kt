@@ -159,6 +159,20 @@ class PostgresWorkerSpec :
             }
         }
 
+        test("a claim that met none but cancelled jobs leaves nothing behind") {
+            val kittiwake = autoClose(TestDatabase.kittiwake())
+            kittiwake.cancel(kittiwake.submit(job<W>("w"), W()).id)
+            val worker = WorkerId.random()
+            val queue = QueueName("w")
+            kittiwake.store.join(worker, "w", setOf(queue))
+            val claims = WorkerClaims(Schema(kittiwake.schema), Retention.Default, worker)
+            TestDatabase.connect { connection ->
+                claims.claim(connection, queue, 1) shouldBe emptyList()
+                claims.releaseDoubtful(connection, GiveBack(Schema(kittiwake.schema)))
+            }
+            for (table in listOf("ready", "lease", "job")) TestDatabase.count(kittiwake, table) shouldBe 0
+        }
+
         test("a claim whose answer was lost is given back, at no cost of an attempt") {
             val kittiwake = autoClose(TestDatabase.kittiwake())
             val id = kittiwake.submit(job<W>("w"), W()).id

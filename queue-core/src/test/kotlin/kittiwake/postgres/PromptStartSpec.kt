@@ -4,6 +4,7 @@ import io.kotest.core.spec.style.FunSpec
 import io.kotest.matchers.comparables.shouldBeLessThan
 import io.kotest.matchers.nulls.shouldNotBeNull
 import kittiwake.KittiwakeSpi
+import kittiwake.enqueue.EnqueueOptions
 import kittiwake.event.JobEvent
 import kittiwake.job.JobId
 import kittiwake.job.fixed
@@ -41,10 +42,12 @@ class PromptStartSpec :
                 }) {
                     repeat(12) { n ->
                         val id =
-                            when (n % 4) {
+                            when (n % 6) {
                                 0 -> elsewhere.submit(type, Nothing()).id
-                                1 -> elsewhere.enqueueOnJdbc()
-                                2 -> idFrom("select $schema.enqueue('prompt')")
+                                1 -> elsewhere.enqueueOnJdbc(1)
+                                2 -> elsewhere.enqueueOnJdbc(1) { uniqueKey = "$n" }
+                                3 -> elsewhere.enqueueOnJdbc(2) { uniqueKey = "$n" }
+                                4 -> idFrom("select $schema.enqueue('prompt')")
                                 else -> idFrom("insert into $schema.job (name) values ('prompt') returning id")
                             }
                         events.awaitOf<JobEvent.Completed>(id, within = 5.seconds)
@@ -134,7 +137,10 @@ private infix fun Duration.shouldBeAtLeast(least: Duration) {
 
 private fun idFrom(sql: String) = JobId(TestDatabase.query(sql).single().toLong())
 
-private fun Kittiwake.enqueueOnJdbc(): JobId = TestDatabase.connect { connection ->
-    connection.autoCommit = false
-    enqueue(connection, job<Nothing>("prompt"), Nothing()).id.also { connection.commit() }
-}
+private fun Kittiwake.enqueueOnJdbc(count: Int, options: EnqueueOptions.() -> Unit = {}): JobId =
+    TestDatabase.connect { connection ->
+        connection.autoCommit = false
+        val jobs = enqueueAll(connection, job<Nothing>("prompt"), List(count) { Nothing() }) { options() }
+        connection.commit()
+        jobs.first().id
+    }

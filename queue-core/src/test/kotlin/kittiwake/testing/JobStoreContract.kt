@@ -291,8 +291,20 @@ fun jobStoreContract(newStore: suspend () -> JobStore): TestFactory = funSpec {
             val ids = store.insert(List(3) { aJob() }).map { it.id }
             val claims = store.claim(ana, images, 3)
             val waiting = store.insertOne()
-            store.putBack(ana, claims.reversed().map(::released))
+            store.putBack(ana, claims.reversed().map { failed(it) })
             store.claim(ana, images, 4).map { it.id } shouldContainExactly listOf(waiting) + ids
+        }
+        test("of what is released goes back to the head, behind expected times, in the order of the enqueue") {
+            val store = newStore()
+            val (ana, ben) = listOf(aWorkerOf(store), aWorkerOf(store))
+            val ids = store.insert(List(4) { aJob() }).map { it.id }
+            val claims = store.claim(ana, images, 3)
+            val later = store.insertOne()
+            store.oneClaimedBy(ben).id shouldBe ids.last()
+            store.putBack(ana, claims.drop(1).reversed().map(::released))
+            store.putBack(ana, claims.take(1).map(::released))
+            val expected = store.insertOne(aJob(expectedAt = Clock.System.now()))
+            store.claim(ben, images, 9).map { it.id } shouldContainExactly listOf(expected) + ids.take(3) + later
         }
         test("repeated after a lost answer counts the failure once, and says that it is written") {
             val store = newStore()
@@ -441,6 +453,15 @@ fun jobStoreContract(newStore: suspend () -> JobStore): TestFactory = funSpec {
             store.claim(ana, images, 2)
             store.leave(ana)
             store.claim(aWorkerOf(store), images, 5).map { it.attempt } shouldContainExactly listOf(1, 1, 1)
+        }
+        test("puts what it gives back at the head, in the order of the enqueue") {
+            val store = newStore()
+            val ana = aWorkerOf(store)
+            val ids = store.insert(List(3) { aJob() }).map { it.id }
+            store.claim(ana, images, 3)
+            val later = store.insertOne()
+            store.leave(ana)
+            store.claim(aWorkerOf(store), images, 5).map { it.id } shouldContainExactly ids + later
         }
     }
 

@@ -46,8 +46,8 @@ class WorkerBuilderSpec :
                         jobs(resize)
                     }.config
                 config.toString() shouldBe
-                    "worker \"worker\" (queues [images × 8], lease 30s, heartbeat every 5s, poll every 1s, " +
-                    "rescue every 10s, shutdown grace 20s, cancel grace 5s)"
+                    "worker \"worker\" (queues [images × 8 + ahead as needed], lease 30s, heartbeat every 5s, " +
+                    "poll every 1s, rescue every 10s, shutdown grace 20s, cancel grace 5s)"
             }
             test("give way to what was said") {
                 val config =
@@ -58,6 +58,7 @@ class WorkerBuilderSpec :
                             prefetch = 5
                         }
                         queue("mails")
+                        queue("reports") { prefetch = 0 }
                         lease = 1.minutes
                         heartbeatEvery = 20.seconds
                         pollEvery = 1.milliseconds
@@ -67,9 +68,29 @@ class WorkerBuilderSpec :
                     }.config
                 config.name shouldBe "api-1"
                 config.queues.map { it.toString() } shouldBe
-                    listOf("images × 2 + 5 ahead", "thumbnails × 2 + 5 ahead", "mails × 8")
+                    listOf(
+                        "images × 2 + 5 ahead", "thumbnails × 2 + 5 ahead", "mails × 8 + ahead as needed",
+                        "reports × 8",
+                    )
                 config.heartbeatEvery shouldBe 20.seconds
                 config.shutdownGrace shouldBe Duration.ZERO
+            }
+            test("claim nothing ahead in a queue whose jobs may be tried only once: a crash would end what never ran") {
+                val once = job<MailArgs>("once") {
+                    queue = "mails"
+                    maxAttempts = 1
+                    handle { }
+                }
+                val queues = build {
+                    queue("images", "mails")
+                    handle(send) { }
+                    jobs(resize, once)
+                }.config.queues
+                queues.map { it.toString() } shouldBe listOf("images × 8 + ahead as needed", "mails × 8")
+                build {
+                    queue("mails") { prefetch = 5 }
+                    jobs(once)
+                }.config.queues.single().prefetch shouldBe 5
             }
             test("work a queue for which no handler is bound: its jobs are others' or come later") {
                 build { queue("images") }.config.queues.map { it.name } shouldBe listOf(QueueName("images"))
@@ -177,7 +198,8 @@ class WorkerBuilderSpec :
                 }.lines().drop(1) shouldBe
                     listOf(
                         "  - queue \"images\": concurrency must be between 1 and 100000, but was 100001",
-                        "  - queue \"images\": prefetch must be between 0 and 10000, but was -1",
+                        "  - queue \"images\": prefetch must be between 0 and 10000, " +
+                            "or null for as many as needed, but was -1",
                     )
             }
             test("are more handlers at once than the pool has connections for, and one more") {

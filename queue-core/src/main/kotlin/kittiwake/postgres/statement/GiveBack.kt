@@ -26,8 +26,9 @@ internal class GiveBack(schema: Schema) {
         .single()
 }
 
-// Leases of :worker go, their tickets return to ready as if they had not been claimed. A worker that leaves is kept as
-// ended for a while, so that nothing of it which is still under way stays claimed. Indexes: lease_worker_idx, job_pkey.
+// Leases of :worker go, their tickets return to the head, as if they had not been claimed (rank -1, see return jobs). A
+// worker that leaves is kept as ended for a while, so that nothing of it which is still under way stays claimed.
+// Indexes: lease_worker_idx, job_pkey.
 // language=PostgreSQL
 private const val GIVE_BACK = """
 /* kittiwake: give back */
@@ -50,7 +51,8 @@ back as materialized (
 ),
 ready_now as (
     insert into {schema}.ready (queue, lane, rank, job_id, attempt)
-    select queue, -priority, {schema}.rank(expected_at), job_id, attempt - 1
+    select queue, -priority, case when expected_at is null then -1 else {schema}.rank(expected_at) end,
+           job_id, attempt - 1
     from back
 ),
 left_behind as (

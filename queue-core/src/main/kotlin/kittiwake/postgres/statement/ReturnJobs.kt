@@ -33,6 +33,7 @@ internal class ReturnJobs(schema: Schema) {
             array("leases", "int8", jobs.map { it.claim.lease })
             array("made", "int4", jobs.map { if (it is Completion.Failed) it.claim.attempt else it.claim.attempt - 1 })
             array("delays", "int8", jobs.map { it.delay.inWholeMicroseconds })
+            array("released", "bool", jobs.map { it is Completion.Released })
             array("errors", "text", jobs.map { (it as? Completion.Failed)?.error })
             array("took", "int8", jobs.map { it.took.inWholeMicroseconds })
         }) { JobId(it.getLong("job_id")) }
@@ -47,8 +48,9 @@ internal class ReturnJobs(schema: Schema) {
             }
 }
 
-// Moves the tickets of the given jobs out of leases of :worker, with the attempts made so far, and keeps what failed. A
-// job that was cancelled meanwhile has no row any more and stays out. Indexes: lease_pkey, job_pkey.
+// Moves the tickets of the given jobs out of leases of :worker, with the attempts made so far, and keeps what failed.
+// What is released was at the head and goes back there: rank -1 is behind expected times and before all transactions.
+// A job that was cancelled meanwhile has no row any more and stays out. Indexes: lease_pkey, job_pkey.
 // language=PostgreSQL
 private const val RETURN_JOBS = """
 /* kittiwake: return jobs */
@@ -61,9 +63,9 @@ with held as materialized (
 ),
 returning_jobs as materialized (
     select back.*
-    from unnest(:job_ids::bigint[], :leases::bigint[], :made::smallint[], :delays::bigint[], :errors::text[],
-                :took::bigint[])
-         as back (job_id, lease, made, delay, error, took)
+    from unnest(:job_ids::bigint[], :leases::bigint[], :made::smallint[], :delays::bigint[], :released::boolean[],
+                :errors::text[], :took::bigint[])
+         as back (job_id, lease, made, delay, released, error, took)
     where (lease, job_id) in (select id, unnest(job_ids) from held)
 ),
 back as materialized (
@@ -100,7 +102,9 @@ noted as (
 ),
 ready_now as (
     insert into {schema}.ready (queue, lane, rank, job_id, attempt)
-    select queue, -priority, {schema}.rank(expected_at), job_id, made
+    select queue, -priority,
+           case when released and expected_at is null then -1 else {schema}.rank(expected_at) end,
+           job_id, made
     from back
     where delay <= 0
 ),

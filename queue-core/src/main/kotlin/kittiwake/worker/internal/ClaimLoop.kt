@@ -53,9 +53,10 @@ internal class ClaimLoop(
      * A claim is a resource: from its commit to its hand-over nothing may come between, not even our own cancellation.
      */
     private suspend fun claim(room: Int): Int = withContext(NonCancellable) {
+        val asked = time.markNow()
         val claimed = store.claim(worker, queue.name, room)
         if (claimed.isNotEmpty()) log.debug("Claimed {} of {} from queue \"{}\"", claimed.size, room, queue.name)
-        slots.take(claimed).forEach(start)
+        slots.take(claimed, claimTook = asked.elapsedNow()).forEach(start)
         claimed.size
     }
 

@@ -40,17 +40,13 @@ internal class JobRunner(
     private val time: TimeSource,
     private val onFatalError: (Throwable) -> Unit,
 ) {
-    /** The caller has [current] in its context. */
-    suspend fun run(job: RunningJob, current: CurrentJob): Completion? {
+    /** The caller has a [CurrentJob] in its context. */
+    suspend fun run(job: RunningJob): Completion? {
         val bound = handlers[job.claim.name] ?: return unknown(job.claim)
-        return Attempt(bound, job, current).run()
+        return Attempt(bound, job).run()
     }
 
-    private inner class Attempt<A : Any, R>(
-        private val bound: BoundJob<A, R>,
-        private val job: RunningJob,
-        private val current: CurrentJob,
-    ) {
+    private inner class Attempt<A : Any, R>(private val bound: BoundJob<A, R>, private val job: RunningJob) {
         private val type = bound.type
         private val claim = job.claim
         private val started = time.markNow()
@@ -81,7 +77,7 @@ internal class JobRunner(
 
         private suspend fun tryHandling(args: A): Throwable? = try {
             withTimer {
-                current.during(claim.id.value, claim.name) {
+                CurrentJob.during(claim.id.value, claim.name) {
                     coroutineScope {
                         job.entered(coroutineContext.job)
                         val handler = checkNotNull(bound.handler)

@@ -4,53 +4,88 @@ import kittiwake.KittiwakeSpi
 import kittiwake.job.ClaimedJob
 import kittiwake.worker.CLAIM_BATCH
 import kotlinx.coroutines.channels.Channel
+import kotlinx.coroutines.delay
+import kotlin.time.ComparableTimeMark
+import kotlin.time.Duration
+import kotlin.time.Duration.Companion.seconds
+import kotlin.time.TimeSource
 
 /**
- * The places of one queue: so many jobs run, so many more wait claimed in memory. A claim asks for as many as there is
- * room for.
+ * The places of one queue: so many jobs run, some more wait claimed in memory. A claim asks for as many as there is
+ * room for. How many may wait is the [prefetch], or without one what the [Pace] of late makes worth while.
  *
- * Room is made in bulk: with a prefetch, not before half of it is used up, so that claims stay large.
+ * Room is made in bulk: not before half of what may wait is used up, so that claims stay large.
  */
 @OptIn(KittiwakeSpi::class)
-internal class Slots(private val concurrency: Int, private val prefetch: Int) {
-    private val waiting = ArrayDeque<ClaimedJob>()
+internal class Slots(
+    private val concurrency: Int,
+    private val prefetch: Int?,
+    private val time: TimeSource.WithComparableMarks,
+) {
+    private class Waiting(val claim: ClaimedJob, val since: ComparableTimeMark)
+
+    private val pace = Pace(time)
+    private val waiting = ArrayDeque<Waiting>()
     private var running = 0
-    private val left = Channel<Unit>(Channel.CONFLATED)
+    private val roomMade = Channel<Unit>(Channel.CONFLATED)
+    private val madeToWait = Channel<Unit>(Channel.CONFLATED)
 
     /** How many may be claimed now, or zero. */
     fun room(): Int = synchronized(this) {
-        if (waiting.size >
-            prefetch / 2
-        ) {
-            0
-        } else {
-            (concurrency + prefetch - running - waiting.size).coerceIn(0, CLAIM_BATCH)
-        }
+        val ahead = prefetch ?: pace.ahead()
+        if (waiting.size > ahead / 2) 0 else (concurrency + ahead - running - waiting.size).coerceIn(0, CLAIM_BATCH)
     }
 
     /** Suspends until at least one may be claimed. */
     suspend fun awaitRoom(): Int {
         while (true) {
             room().let { if (it > 0) return it }
-            left.receive()
+            roomMade.receive()
         }
     }
 
-    /** Takes [jobs] in, and returns those to start now. */
-    fun take(jobs: List<ClaimedJob>): List<ClaimedJob> = synchronized(this) {
-        waiting += jobs
-        List((concurrency - running).coerceIn(0, waiting.size)) {
-            waiting.removeFirst()
-        }.also { running += it.size }
+    /** Takes [jobs] in, whose claim took so long, and returns those to start now. */
+    fun take(jobs: List<ClaimedJob>, claimTook: Duration): List<ClaimedJob> = synchronized(this) {
+        pace.claimed(claimTook)
+        val now = time.markNow()
+        jobs.mapTo(waiting) { Waiting(it, now) }
+        val started = List((concurrency - running).coerceIn(0, waiting.size)) { waiting.removeFirst().claim }
+        running += started.size
+        if (waiting.isNotEmpty()) madeToWait.trySend(Unit)
+        started
     }
 
-    /** A job has ended: its place goes to the next that waits, or becomes free. */
-    fun next(): ClaimedJob? {
-        val next = synchronized(this) { waiting.removeFirstOrNull() ?: null.also { running-- } }
-        left.trySend(Unit)
+    /** A job has ended after [took], or without having run: its place goes to the next that waits, or becomes free. */
+    fun next(took: Duration?): ClaimedJob? {
+        val hasRoom: Boolean
+        val next = synchronized(this) {
+            took?.let(pace::done)
+            (waiting.removeFirstOrNull()?.claim ?: null.also { running-- }).also { hasRoom = room() > 0 }
+        }
+        if (hasRoom) roomMade.trySend(Unit)
         return next
     }
 
+    /**
+     * Suspends until what waits has waited for too long, because the jobs before it have become slow, and takes it out:
+     * whoever has a place free may have it. A [prefetch] that somebody has set is kept, however long it waits.
+     */
+    suspend fun awaitOverdue(): List<ClaimedJob> {
+        while (true) {
+            val patience = synchronized(this) { waiting.firstOrNull()?.let { PATIENCE - it.since.elapsedNow() } }
+            when {
+                patience == null || prefetch != null -> madeToWait.receive()
+                patience.isPositive() -> delay(patience)
+                else -> return clear()
+            }
+        }
+    }
+
     /** Takes out all that were claimed and not started. */
-    fun clear(): List<ClaimedJob> = synchronized(this) { waiting.toList().also { waiting.clear() } }
+    fun clear(): List<ClaimedJob> = synchronized(this) { waiting.map { it.claim }.also { waiting.clear() } }
+
+    private companion object {
+        /** Twenty times as long as what is claimed ahead is meant to wait. */
+        val PATIENCE = 1.seconds
+    }
 }

@@ -25,6 +25,7 @@ import kotlinx.coroutines.coroutineScope
 import kotlinx.coroutines.currentCoroutineContext
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.ensureActive
+import kotlinx.coroutines.job
 import kotlinx.coroutines.joinAll
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.withContext
@@ -57,7 +58,7 @@ internal class WorkerLife(
     private val running = RunningJobs()
     private val ended = CompletableDeferred<End>()
     private val bells = Bells(config.queues.map { it.name })
-    private val slots = config.queues.associate { it.name to Slots(it.concurrency, it.prefetch) }
+    private val slots = config.queues.associate { it.name to Slots(it.concurrency, it.prefetch, time) }
     private val suspects = Suspects(store, random)
     private val runner = JobRunner(handlers, time) { ended.completeExceptionally(it) }
     private val completer =
@@ -83,16 +84,18 @@ internal class WorkerLife(
         val onDefect = CoroutineExceptionHandler { _, e -> ended.completeExceptionally(e) }
         val work = CoroutineScope(handlersRunOn.minusKey(Job) + onDefect + SupervisorJob())
         val records = CoroutineScope(currentCoroutineContext().minusKey(Job) + onDefect + SupervisorJob())
+        val releases =
+            CoroutineScope(records.coroutineContext + SupervisorJob(records.coroutineContext.job) + store.engine)
         val completing = records.launch(store.engine) { completer.run() }
         records.launch(store.pulse) { heartbeat.run() }
         try {
             return coroutineScope {
-                val intake = launch(store.engine) { takeIn(work) }
+                val intake = launch(store.engine) { takeIn(work, releases) }
                 ended.await().also { intake.cancel() }
             }
         } finally {
             withContext(NonCancellable) {
-                drain(work, records, completing)
+                drain(work, records, releases, completing)
                 records.cancel()
             }
         }
@@ -115,7 +118,7 @@ internal class WorkerLife(
         }
     }
 
-    private suspend fun takeIn(work: CoroutineScope): Unit = coroutineScope {
+    private suspend fun takeIn(work: CoroutineScope, releases: CoroutineScope): Unit = coroutineScope {
         val wakeups = store.wakeups(config.queues.mapTo(mutableSetOf()) { it.name })
         launch { wakeups.listen(bells::ring) }
         launch {
@@ -132,57 +135,66 @@ internal class WorkerLife(
                     work.start(it, slots)
                 }.run()
             }
+            launch {
+                while (true) slots.awaitOverdue().let { releases.launch { release(it) } }
+            }
         }
     }
 
     /** Runs [first], and then in the same coroutine whatever waited for its place. */
     private fun CoroutineScope.start(claim: ClaimedJob, slots: Slots) {
         val first = running.begin(claim)
-        val current = CurrentJob()
-        launch(CoroutineName("kittiwake ${claim.queue}") + current) {
+        launch(CoroutineName("kittiwake ${claim.queue}") + CurrentJob()) {
             var job: RunningJob? = first
             while (job != null) {
-                work(job, current)
-                job = slots.next()?.let(running::begin)
+                val took = work(job)
+                job = slots.next(took)?.let(running::begin)
             }
         }
     }
 
-    private suspend fun work(job: RunningJob, current: CurrentJob) {
-        if (!job.start()) return
+    /** How long it took, unless it did not run or is no longer ours. */
+    private suspend fun work(job: RunningJob): Duration? {
+        if (!job.start()) return null
         val completion =
             try {
-                if (job.claim.isSuspect) suspects.inTurn(job) { run(it, current) } else run(job, current)
+                if (job.claim.isSuspect) suspects.inTurn(job) { run(it) } else run(job)
             } finally {
                 running.end(job)
             }
         if (completion == null) telling.lost(job.claim) else completer.submit(completion)
+        return completion?.took
     }
 
-    private suspend fun run(job: RunningJob, current: CurrentJob): Completion? {
+    private suspend fun run(job: RunningJob): Completion? {
         telling.started(job.claim)
-        return runner.run(job, current)
+        return runner.run(job)
     }
 
     /** In flow order: what waits, what runs, what is to be written, what keeps the claims. */
-    private suspend fun drain(work: CoroutineScope, records: CoroutineScope, completing: Job) {
+    private suspend fun drain(
+        work: CoroutineScope,
+        records: CoroutineScope,
+        releases: CoroutineScope,
+        completing: Job,
+    ) {
         val isInGoodOrder = !ended.isCancelled
         if (isInGoodOrder) records.launch(store.engine) { announceStop() }
         val prefetched = slots.values.flatMap { it.clear() }
-        val releasing = records.launch(store.engine) { if (!isLost) release(prefetched) }
+        releases.launch { if (!isLost) release(prefetched) }
         if (isLost) {
             running.interruptAll { Interruption.LeaseLost() }
         } else {
             suspects.release()
-            withTimeoutOrNull(config.shutdownGrace) { work.handlersEnd() }
+            withTimeoutOrNull(config.shutdownGrace) { work.childrenEnd() }
             running.interruptAll { Interruption.WorkerStopping() }
         }
-        val stopped = withTimeoutOrNull(config.cancelGrace) { work.handlersEnd() } != null
+        val stopped = withTimeoutOrNull(config.cancelGrace) { work.childrenEnd() } != null
         val idle = if (stopped) emptyList() else abandon()
         work.cancel()
         val flushed =
             withTimeoutOrNull(config.lease) {
-                releasing.join()
+                releases.childrenEnd()
                 release(idle)
                 completer.close()
                 completing.join()
@@ -208,7 +220,7 @@ internal class WorkerLife(
         }
     }
 
-    private suspend fun CoroutineScope.handlersEnd() {
+    private suspend fun CoroutineScope.childrenEnd() {
         coroutineContext[Job]!!.children.toList().joinAll()
     }
 

@@ -8,6 +8,10 @@ import kittiwake.postgres.Schema
 internal fun hotStatements(schema: Schema): Map<String, NamedSql> {
     val owners =
         listOf(
+            InsertJobs(schema),
+            InsertLikeJobs(schema),
+            InsertOneJob(schema),
+            InsertAnyJobs(schema),
             ClaimJobs(schema, Retention.Default),
             AnnounceSuspect(schema),
             EndJobs(schema, Retention.Default),
