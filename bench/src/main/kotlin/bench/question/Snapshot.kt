@@ -55,6 +55,7 @@ internal object Snapshot : Question {
         val second: Int,
         val claims: List<Double>,
         val backlog: Int,
+        val offered: Double,
         val done: Double,
         val serverShare: Double?,
     ) {
@@ -73,15 +74,20 @@ internal object Snapshot : Question {
         val started = System.nanoTime()
         var before = meter.read()
         var doneBefore = worker.look().completed
+        var offeredBefore = producer.offered
         (listOf(HELD_FROM) + (EVERY..seconds step EVERY)).map { second ->
             while (System.nanoTime() - started < second * 1_000_000_000L) Thread.sleep(1)
             val now = meter.read()
             val seen = worker.look()
             val cost = meter.between(before, now)
+            val offered = producer.offered
             val done = (seen.completed - doneBefore) / cost.seconds
-            Window(second, seen.claimMillis.sorted(), producer.offered - seen.completed, done, cost.serverShare).also {
+            val rate = (offered - offeredBefore) / cost.seconds
+            val claims = seen.claimMillis.sorted()
+            Window(second, claims, offered - seen.completed, rate, done, cost.serverShare).also {
                 before = now
                 doneBefore = seen.completed
+                offeredBefore = offered
                 if (second == HELD_FROM) hold()
             }
         }
@@ -106,6 +112,8 @@ internal object Snapshot : Question {
             "server % at the end" to last.serverShare,
             "most backlog" to windows.maxOf { it.backlog }.toDouble(),
             "backlog at the end" to last.backlog.toDouble(),
+            // A backlog tells something only while the producer itself keeps up.
+            "offered/s at the end" to last.offered,
             "jobs/s at the end" to last.done,
         )
 
@@ -116,6 +124,7 @@ internal object Snapshot : Question {
             series("claim p99", "ms") { it.p99 },
             series("server CPU, of one core", "%") { it.serverShare ?: 0.0 },
             series("backlog", "jobs") { it.backlog.toDouble() },
+            series("offered", "jobs/s") { it.offered },
         )
         return Sample(figures, curves)
     }
