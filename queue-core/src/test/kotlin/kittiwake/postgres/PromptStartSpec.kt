@@ -68,7 +68,7 @@ class PromptStartSpec :
                 pollEvery = 10.minutes
             }) {
                 eventually(20.seconds) {
-                    events.awaitOf<JobEvent.Completed>(elsewhere.enqueueOnJdbc(), within = 5.seconds)
+                    events.awaitOf<JobEvent.Completed>(elsewhere.enqueueOnJdbc(1), within = 5.seconds)
                     lastOfListeners(kittiwake.schema).shouldExist { "claim jobs" in it }
                 }
             }
