@@ -45,13 +45,15 @@ internal class Bars(private val svg: Svg, private val figure: String, private va
             for (x in listOf(least, most)) svg.line(x, middle - 4, x, middle + 4, Ink.WHISKER, 1.5)
         }
         val share = row.values(OF_LIMIT)?.takeIf { figure == row.figures.first() }
-        val told = share?.let { "  ${it.median.short()} % of ${limit(row)}" }.orEmpty()
+        val told = share?.let { "$SPACE${it.median.short()} % of ${limit(row)}" }.orEmpty()
         svg.text(most + 8, middle + 4.5, listOf(spread.median.short() to Ink.VALUE, told to Ink.SMALL))
     }
 
     private fun limit(row: Row) = rows.find { it.toString() == row.limit }?.takeUnless { it.isBare }?.what ?: "bare SQL"
 
     private companion object {
+        /** Of the kind that is kept at the beginning of a part. */
+        const val SPACE = "\u00a0\u00a0"
         const val LEFT = 280.0
         const val RIGHT = WIDTH - 210.0
         const val HEADING = 26.0

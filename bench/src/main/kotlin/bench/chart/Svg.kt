@@ -71,7 +71,7 @@ internal class Svg(private val width: Int) {
 /** How text looks. */
 internal class Face(val size: Double, val fill: String, val weight: Int = 400) {
     /** About: no font is at hand to ask. */
-    fun width(text: String): Double = text.length * size * if (weight > 400) 0.58 else 0.54
+    fun width(text: String): Double = text.length * size * if (weight > 400) 0.62 else 0.54
 
     /** [text] in lines that are no wider than [width], broken at spaces. */
     fun wrap(text: String, width: Double): List<String> = text.split(' ').fold(mutableListOf("")) { lines, word ->

@@ -40,7 +40,7 @@ class ChartSpec :
             val image = draw(row("bare SQL", 200.0, isBare = true), row("ours", 150.0, share = 75.0))
 
             image.all("rect").map { it.getAttribute("fill") } shouldContain Ink.BARE
-            image.texts() shouldContain "  75.0 % of bare SQL"
+            image.texts().map { it.trim() } shouldContain "75.0 % of bare SQL"
         }
 
         test("a curve runs over the medians of all runs as far as the shortest goes") {
