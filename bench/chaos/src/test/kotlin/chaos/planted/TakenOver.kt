@@ -13,7 +13,7 @@ import kittiwake.exposed.handleInTransaction
 
 /** The handler's transaction completes the job, whoever has it now. */
 val skipTheFence = PlantedBug("commits a handler's transaction without the fence", check = "K2") { isPlanted ->
-    val withoutFence = listOf(byIdOnly, Mutation("end jobs", "select id from gone", "select job_id as id from ending"))
+    val withoutFence = listOf(byIdOnly, Mutation("end jobs", "count(*) < ?", "count(*) < ? and false"))
     takenOver(Deed.BANK, bugOfHandlers = withoutFence.takeIf { isPlanted })
 }
 
