@@ -20,6 +20,8 @@ internal class ControlPool(private val source: ConnectionSource, val size: Int) 
                 connectionTimeout = 5.seconds.inWholeMilliseconds
                 initializationFailTimeout = -1
                 connectionInitSql = source.initial("control")
+                // Else it asks the first connection, and takes -1 for an answer when that breaks meanwhile.
+                if (connectionInitSql != null) transactionIsolation = "TRANSACTION_READ_COMMITTED"
             },
         )
     }
