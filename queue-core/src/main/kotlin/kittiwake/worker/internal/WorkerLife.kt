@@ -1,9 +1,7 @@
 package kittiwake.worker.internal
 
 import kittiwake.KittiwakeSpi
-import kittiwake.SchemaException
 import kittiwake.internal.CurrentJob
-import kittiwake.internal.Health
 import kittiwake.job.ClaimedJob
 import kittiwake.job.Interruption
 import kittiwake.job.Retention
@@ -23,14 +21,11 @@ import kotlinx.coroutines.SupervisorJob
 import kotlinx.coroutines.cancel
 import kotlinx.coroutines.coroutineScope
 import kotlinx.coroutines.currentCoroutineContext
-import kotlinx.coroutines.delay
-import kotlinx.coroutines.ensureActive
 import kotlinx.coroutines.job
 import kotlinx.coroutines.joinAll
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.withContext
 import kotlinx.coroutines.withTimeoutOrNull
-import org.slf4j.LoggerFactory
 import kotlin.coroutines.CoroutineContext
 import kotlin.random.Random
 import kotlin.time.Duration
@@ -55,6 +50,7 @@ internal class WorkerLife(
     private val handlersRunOn: CoroutineContext,
 ) {
     private val id = WorkerId.random(random)
+    private val membership = Membership(id, config, store, random)
     private val running = RunningJobs()
     private val ended = CompletableDeferred<End>()
     private val bells = Bells(config.queues.map { it.name })
@@ -80,7 +76,8 @@ internal class WorkerLife(
 
     /** Lives until the caller cancels it, somebody stops it, or it is given up for dead. */
     suspend fun live(): End {
-        join()
+        membership.join()
+        heartbeat.begin()
         val onDefect = CoroutineExceptionHandler { _, e -> ended.completeExceptionally(e) }
         val work = CoroutineScope(handlersRunOn.minusKey(Job) + onDefect + SupervisorJob())
         val records = CoroutineScope(currentCoroutineContext().minusKey(Job) + onDefect + SupervisorJob())
@@ -97,23 +94,6 @@ internal class WorkerLife(
             withContext(NonCancellable) {
                 drain(work, records, releases, completing)
                 records.cancel()
-            }
-        }
-    }
-
-    private suspend fun join() {
-        val health = Health("Joining as worker $id", log, random)
-        while (true) {
-            try {
-                store.join(id, config.name, config.queues.mapTo(mutableSetOf()) { it.name }, config.lease)
-                return heartbeat.begin()
-            } catch (e: SchemaException) {
-                throw e
-            } catch (e: IllegalArgumentException) {
-                throw e
-            } catch (e: Exception) {
-                currentCoroutineContext().ensureActive()
-                delay(health.failed(e))
             }
         }
     }
@@ -179,7 +159,7 @@ internal class WorkerLife(
         completing: Job,
     ) {
         val isInGoodOrder = !ended.isCancelled
-        if (isInGoodOrder) records.launch(store.engine) { announceStop() }
+        if (isInGoodOrder) records.launch(store.engine) { membership.announceStop() }
         val prefetched = slots.values.flatMap { it.clear() }
         releases.launch { if (!isLost) release(prefetched) }
         if (isLost) {
@@ -200,7 +180,7 @@ internal class WorkerLife(
                 completing.join()
             } != null
         completer.close()
-        if (stopped && flushed && !isLost) leave()
+        if (stopped && flushed && !isLost) membership.leave()
     }
 
     /**
@@ -224,31 +204,5 @@ internal class WorkerLife(
         coroutineContext[Job]!!.children.toList().joinAll()
     }
 
-    /**
-     * If the process is killed before it has drained, or gives its claims up, its jobs are not to blame: unless one of
-     * them is why it stops.
-     */
-    private suspend fun announceStop() {
-        try {
-            store.stop(id)
-        } catch (e: Exception) {
-            currentCoroutineContext().ensureActive()
-            log.debug("Worker {} could not say that it stops", id, e)
-        }
-    }
-
-    private suspend fun leave() {
-        try {
-            store.leave(id)
-        } catch (e: Exception) {
-            currentCoroutineContext().ensureActive()
-            log.warn("Worker {} could not say goodbye; what it still holds is taken back after {}", id, config.lease, e)
-        }
-    }
-
     enum class End { STOPPED, LOST }
-
-    private companion object {
-        val log = LoggerFactory.getLogger("kittiwake.worker")!!
-    }
 }
