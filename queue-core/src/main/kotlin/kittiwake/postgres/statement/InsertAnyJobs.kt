@@ -59,18 +59,7 @@ stored as (
     on conflict (name, unique_key) where unique_key is not null do nothing
     returning id, queue, priority, run_at, expected_at
 ),
-ready_now as (
-    insert into {schema}.ready (queue, lane, rank, job_id, attempt)
-    select queue, -priority, {schema}.rank(expected_at), id, 0
-    from stored
-    where run_at is null or run_at <= statement_timestamp()
-),
-put_off as (
-    insert into {schema}.scheduled (job_id, queue, run_at, priority, expected_at, attempt)
-    select id, queue, run_at, priority, expected_at, 0
-    from stored
-    where run_at > statement_timestamp()
-)
+$TICKETS_OF_STORED
 select stored.id,
        (select count({schema}.wake(q.queue)) from (select distinct queue from stored) q where :wake) as woken
 from input

@@ -69,6 +69,22 @@ internal val Retention.failedMicroseconds: Long get() = failed.inMicroseconds()
 
 internal fun ResultSet.longOrNull(column: String): Long? = getLong(column).takeUnless { wasNull() }
 
+// The tickets of the jobs that were stored: in ready, or in scheduled while they are not due.
+// language=PostgreSQL
+internal const val TICKETS_OF_STORED = """
+ready_now as (
+    insert into {schema}.ready (queue, lane, rank, job_id, attempt)
+    select queue, -priority, {schema}.rank(expected_at), id, 0
+    from stored
+    where run_at is null or run_at <= statement_timestamp()
+),
+put_off as (
+    insert into {schema}.scheduled (job_id, queue, run_at, priority, expected_at, attempt)
+    select id, queue, run_at, priority, expected_at, 0
+    from stored
+    where run_at > statement_timestamp()
+)"""
+
 // The unfinished job that has the key. Index: job_unique_key_idx.
 // language=PostgreSQL
 private const val FIND_BY_KEY = """
