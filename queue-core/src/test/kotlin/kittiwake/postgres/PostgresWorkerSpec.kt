@@ -173,6 +173,14 @@ class PostgresWorkerSpec :
             for (table in listOf("ready", "lease", "job")) TestDatabase.count(kittiwake, table) shouldBe 0
         }
 
+        test("a claim takes no more than fits into the row of a lease, however much it is asked for") {
+            val kittiwake = autoClose(TestDatabase.kittiwake())
+            kittiwake.submitAll(job<W>("w"), List(800) { W() })
+            val worker = WorkerId.random()
+            kittiwake.store.join(worker, "w", setOf(QueueName("w")))
+            List(3) { kittiwake.store.claim(worker, QueueName("w"), Int.MAX_VALUE).size } shouldBe listOf(700, 100, 0)
+        }
+
         test("a claim whose answer was lost is given back, at no cost of an attempt") {
             val kittiwake = autoClose(TestDatabase.kittiwake())
             val id = kittiwake.submit(job<W>("w"), W()).id
