@@ -12,7 +12,7 @@ import kotlin.coroutines.CoroutineContext
  * Follows a handler over its threads: tells log lines whose they are, and enqueues who their parent is.
  *
  * A coroutine that works one job after another has one of these for all of them, and says by [during] which job it is
- * at: a new context for each job took a tenth of the worker's time. Whatever a handler launches stays with its job.
+ * at, which is cheaper than a context for each job. Whatever a handler launches stays with its job.
  */
 @OptIn(DelicateCoroutinesApi::class, ExperimentalCoroutinesApi::class)
 internal class CurrentJob private constructor(private var job: Named?) :
