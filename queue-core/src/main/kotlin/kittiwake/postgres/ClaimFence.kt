@@ -3,7 +3,7 @@ package kittiwake.postgres
 import kittiwake.KittiwakeSpi
 import kittiwake.job.ClaimedJob
 import kittiwake.job.Retention
-import kittiwake.postgres.statement.EndJobs
+import kittiwake.postgres.statement.CompleteJob
 import kittiwake.store.Completion
 import java.sql.Connection
 import kotlin.time.Duration
@@ -17,13 +17,11 @@ import kotlin.time.Duration
  */
 @KittiwakeSpi
 public class ClaimFence internal constructor(schema: Schema, retention: Retention) {
-    private val mark = NamedSql(MARK_TRANSACTION, schema)
-    private val read = NamedSql(READ_MARK, schema)
-    private val endJobs = EndJobs(schema, retention)
+    private val completeJob = CompleteJob(schema, retention)
 
     /** The first statement of the handler's transaction. */
     public fun open(connection: Connection, claim: ClaimedJob) {
-        mark.query(connection, { this["marker"] = marker(claim) }) {}
+        completeJob.mark(connection, marker(claim))
     }
 
     /**
@@ -32,9 +30,8 @@ public class ClaimFence internal constructor(schema: Schema, retention: Retentio
      */
     public fun close(connection: Connection, claim: ClaimedJob, result: String?, took: Duration) {
         val success = Completion.Succeeded(claim, took, result)
-        if (endJobs.execute(connection, claim.worker, listOf(success), emptySet(), marker(claim)).isEmpty()) return
-        val found = read.query(connection) { it.getString("marker") }.single()
-        check(found == marker(claim)) {
+        if (completeJob.execute(connection, success, marker(claim))) return
+        check(completeJob.readMark(connection) == marker(claim)) {
             "The transaction of the handler of $claim is not the one that it began with: the handler, " +
                 "or a nested transaction { } whose error it caught, has committed or rolled back. " +
                 "The job is not completed; what was committed before stays"
@@ -44,16 +41,3 @@ public class ClaimFence internal constructor(schema: Schema, retention: Retentio
 
     private fun marker(claim: ClaimedJob) = "${claim.lease}/${claim.id}"
 }
-
-// Lasts as long as the transaction: a commit or a rollback sets it back.
-// language=PostgreSQL
-private const val MARK_TRANSACTION = """
-/* kittiwake: mark transaction */
-select set_config('kittiwake.claim', :marker, true)
-"""
-
-// language=PostgreSQL
-private const val READ_MARK = """
-/* kittiwake: read mark */
-select current_setting('kittiwake.claim', true) as marker
-"""

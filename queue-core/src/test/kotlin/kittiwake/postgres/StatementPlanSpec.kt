@@ -39,9 +39,11 @@ private suspend fun FunSpecContainerScope.plans(name: String, sql: String, schem
             plan shouldContain "Index Scan using attempt_pkey"
             plan.substringBefore("CTE taken") shouldNotContain "Sort"
         }
-        if (name == "end jobs" || name == "forget jobs") plan shouldContain "lease_pkey"
+        if (name in ENDS) plan shouldContain "lease_pkey"
     }
 }
+
+private val ENDS = setOf("end jobs", "forget jobs", "complete job", "forget job")
 
 private fun planOf(sql: String): String =
     ConnectionSource(TestDatabase.dataSource).open("plans", 60.seconds).use { connection ->

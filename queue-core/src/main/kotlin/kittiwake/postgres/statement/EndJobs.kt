@@ -20,20 +20,15 @@ internal class EndJobs(schema: Schema, private val retention: Retention) {
     /**
      * Returns the jobs that were not ended, because they are no longer this worker's. [emptied] names the leases of
      * which nothing is left after this.
-     *
-     * With a [marker] it also demands that the transaction is still the one that set it: the fence of transactional
-     * handlers.
      */
     fun <E : Completion.End> execute(
         connection: Connection,
         worker: WorkerId,
         jobs: List<E>,
         emptied: Set<Long>,
-        marker: String? = null,
     ): List<E> = end
         .query(connection, {
             this["worker"] = UUID.fromString(worker.value)
-            this["marker"] = marker
             leases(jobs, emptied)
             array("attempts", "int4", jobs.map { it.claim.attempt })
             texts("results", jobs.map { (it as? Completion.Succeeded)?.result })
@@ -52,7 +47,7 @@ internal class EndJobs(schema: Schema, private val retention: Retention) {
 
 // Ends the given jobs that are in a lease of :worker: job rows go, archive rows come, past attempts move with them.
 // Who has an error is discarded. Leases named as emptied go in the same statement; the others are locked against
-// rescue. When a marker is given, the transaction must be the one that set it.
+// rescue.
 // A worker is compared in a way no index serves: by its id all its dead leases would be walked.
 // Indexes: lease_pkey, job_pkey, attempt_pkey.
 //
@@ -68,7 +63,6 @@ ending as materialized (
                 :took::bigint[])
          as ending (job_id, lease, attempt, result, error, took)
     where (lease, job_id) in (select id, job_id from held)
-      and (:marker::text is null or current_setting('kittiwake.claim', true) = :marker)
 ),
 gone as materialized (
     delete from {schema}.job

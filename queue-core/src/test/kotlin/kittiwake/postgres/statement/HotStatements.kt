@@ -16,6 +16,7 @@ internal fun hotStatements(schema: Schema): Map<String, NamedSql> {
             AnnounceSuspect(schema),
             EndJobs(schema, Retention.Default),
             ForgetJobs(schema),
+            CompleteJob(schema, Retention.Default),
             ReturnJobs(schema),
             PromoteJobs(schema),
             GiveBack(schema),
