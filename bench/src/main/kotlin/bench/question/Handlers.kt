@@ -23,26 +23,28 @@ internal object Handlers : Question {
 
     private class Form(val what: String, val handler: Handler, val archive: Boolean = false)
 
-    override fun ways(bench: Bench): List<Way> = TUNINGS.flatMap { (concurrency, prefetch) ->
+    override fun ways(bench: Bench): List<Way> = TUNINGS.flatMap { tuning ->
         val bare =
-            Way("", "bare SQL", "$concurrency threads", isBare = true) {
-                InsertAndDelete(it).measure(bench, concurrency)
+            Way("", "bare SQL", "${tuning.concurrency} threads", isBare = true) {
+                InsertAndDelete(it).measure(bench, tuning.concurrency!!)
             }
         listOf(bare) + listOf(
             Form("handleInTransaction", Handler.IN_EXPOSED),
             Form("handleInTransaction, archived", Handler.IN_EXPOSED, archive = true),
             Form("the fence on plain JDBC", Handler.IN_JDBC),
         ).map { form ->
-            Way("", form.what, "${Tuning(concurrency, prefetch)}", bare) { tables ->
-                measure(bench, tables, form, concurrency, prefetch)
+            Way("", form.what, "$tuning", bare) { tables ->
+                measure(bench, tables, form, tuning)
             }
         }
     }
 
-    private fun measure(bench: Bench, tables: Tables, form: Form, concurrency: Int, prefetch: Int): Sample {
+    private fun measure(bench: Bench, tables: Tables, form: Form, tuning: Tuning): Sample {
         val jobs = bench.options.jobs ?: JOBS
         val settings =
-            WorkerSettings(bench.server.url, form.archive, concurrency, prefetch, handler = form.handler)
+            WorkerSettings(
+                bench.server.url, form.archive, tuning.concurrency, tuning.prefetch, handler = form.handler,
+            )
         bench.server.execute(Effect.CREATE)
         WorkerProcess.start(settings, bench.options).use { worker ->
             val backlog = Backlog(bench.server)
@@ -58,7 +60,7 @@ internal object Handlers : Question {
         }
     }
 
-    private val TUNINGS = listOf(8 to 0, 32 to 200)
+    private val TUNINGS = listOf(Tuning(concurrency = 8, prefetch = null), Tuning(concurrency = 32, prefetch = 200))
     internal const val JOBS = 40_000
     internal const val WARM_UP = 20_000
 }
