@@ -9,6 +9,7 @@ import kittiwake.store.JobStore
 import kittiwake.store.Wakeups
 import kittiwake.worker.QueueConfig
 import kotlinx.coroutines.NonCancellable
+import kotlinx.coroutines.delay
 import kotlinx.coroutines.withContext
 import kotlinx.coroutines.withTimeoutOrNull
 import org.slf4j.LoggerFactory
@@ -16,7 +17,6 @@ import kotlin.random.Random
 import kotlin.time.ComparableTimeMark
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.milliseconds
-import kotlin.time.Duration.Companion.seconds
 import kotlin.time.TimeSource
 
 /**
@@ -66,10 +66,14 @@ internal class ClaimLoop(
         slots.awaitRoom()
     }
 
-    /** Busy queues are not told what is put off: they look now and then. */
     private suspend fun becomeBusy() {
         if (++fullClaims >= BUSY_AFTER) stopListening()
-        if (isDueKnown) nextDue = minOf(nextDue, time.markNow() + LOOK_FOR_DUE_EVERY)
+        lookForDueSoon()
+    }
+
+    /** Busy queues are not told what is put off: they look now and then. */
+    private fun lookForDueSoon() {
+        nextDue = minOf(nextDue, time.markNow() + LOOK_FOR_DUE_EVERY)
         isDueKnown = false
     }
 
@@ -79,11 +83,17 @@ internal class ClaimLoop(
     }
 
     /**
-     * The queue has nothing more. Who is about to sleep says so first and looks once more: what is enqueued from now on
-     * rings the bell.
+     * The queue has nothing more. While jobs come fast there is no sleep between them, only a moment for some to come
+     * together, and nobody needs to signal. Who is about to sleep says so first and looks once more: what is enqueued
+     * from now on rings the bell.
      */
     private suspend fun rest() {
         fullClaims = 0
+        if (slots.isFlowing()) {
+            stopListening()
+            lookForDueSoon()
+            return delay(COLLECTING)
+        }
         if (!announced) {
             wakeups.quiet(queue.name)
             announced = true
@@ -111,8 +121,9 @@ internal class ClaimLoop(
         const val BUSY_AFTER = 3
         const val PROMOTION_BATCH = 1_000
         val SATURATED = 100.milliseconds
+        val COLLECTING = 2.milliseconds
 
         /** How late a busy queue may be for a job that it was not told of. */
-        val LOOK_FOR_DUE_EVERY = 1.seconds
+        val LOOK_FOR_DUE_EVERY = 100.milliseconds
     }
 }

@@ -28,6 +28,9 @@ internal class Pace(private val time: TimeSource.WithComparableMarks) {
         return maxOf(done, doneBefore).coerceAtMost(MOST)
     }
 
+    /** Whether more jobs are done than there could be claims, were each claimed for itself. */
+    val isFast: Boolean get() = ahead() >= FAST
+
     /** A job has ended that took so long. */
     fun done(took: Duration) {
         turn()
@@ -53,6 +56,9 @@ internal class Pace(private val time: TimeSource.WithComparableMarks) {
 
         /** Half of what is ahead is left when the next claim begins: enough for one, and half a one to spare. */
         const val CLAIMS_IN_A_STRETCH = 3
+
+        /** In a stretch: some 600 a second. */
+        const val FAST = 32
 
         /** Four claims of the largest size. More gains nothing and holds memory. */
         const val MOST = 2_000

@@ -36,6 +36,9 @@ internal class Slots(
         if (waiting.size > ahead / 2) 0 else (concurrency + ahead - running - waiting.size).coerceIn(0, CLAIM_BATCH)
     }
 
+    /** Whether jobs come and go so fast that it pays to let some come together before they are claimed. */
+    fun isFlowing(): Boolean = synchronized(this) { pace.isFast }
+
     /** Suspends until at least one may be claimed. */
     suspend fun awaitRoom(): Int {
         while (true) {
