@@ -33,6 +33,11 @@ internal class CurrentJob private constructor(private var job: Named?) :
 
         override fun mergeForChild(overwritingElement: CoroutineContext.Element): CoroutineContext = overwritingElement
 
+        private fun turnTo(job: Named?) {
+            this.job = job
+            show(job)
+        }
+
         companion object Key : CoroutineContext.Key<CurrentJob> {
             private val shown = ThreadLocal<Named?>()
 
@@ -40,25 +45,23 @@ internal class CurrentJob private constructor(private var job: Named?) :
             fun idOrNull(): Long? = shown.get()?.id
 
             /** Runs [block] as what the job does, in a coroutine that was launched with one of these. */
-            suspend fun <T> during(id: Long, name: String, block: suspend () -> T): T {
+            suspend inline fun <T> during(id: Long, name: String, block: () -> T): T {
                 // Not the very one that it was launched with, but a copy.
                 val current = checkNotNull(currentCoroutineContext()[Key]) { "This coroutine works no jobs" }
-                current.job = Named(id, name).also(::show)
+                current.turnTo(Named(id, name))
                 try {
                     return block()
                 } finally {
-                    current.job = null
-                    show(null)
+                    current.turnTo(null)
                 }
             }
 
             private fun show(job: Named?) {
+                shown.set(job)
                 if (job == null) {
-                    shown.remove()
                     MDC.remove("job.id")
                     MDC.remove("job.name")
                 } else {
-                    shown.set(job)
                     MDC.put("job.id", job.id.toString())
                     MDC.put("job.name", job.name)
                 }

@@ -78,7 +78,7 @@ internal class ClaimJobs(schema: Schema, private val retention: Retention) {
             priority = -row.getInt(LANE),
             args = row.getString(ARGS),
             maxAttempts = row.getInt(MAX_ATTEMPTS),
-            enqueuedAt = row.getObject(ENQUEUED_AT, OffsetDateTime::class.java).toInstant().toKotlinInstant(),
+            enqueuedAt = row.getTimestamp(ENQUEUED_AT).toInstant().toKotlinInstant(),
             parent = row.getLong(PARENT_ID).takeUnless { row.wasNull() }?.let(::JobId),
             metadata = row.getString(METADATA),
             crashes = row.getInt(CRASHES),

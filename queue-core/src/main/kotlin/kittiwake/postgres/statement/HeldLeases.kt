@@ -35,11 +35,11 @@ internal const val NOT_ALL_OF_THEM =
 /** Binds what [HELD_LEASES] needs, and the jobs to end. */
 @OptIn(KittiwakeSpi::class)
 internal fun NamedSql.Binding.leases(jobs: List<Completion.End>, emptied: Set<Long>) {
-    val leases = jobs.map { it.claim.lease }
-    array("emptied", "int8", emptied.toList())
-    array("kept", "int8", leases.distinct() - emptied)
-    array("job_ids", "int8", jobs.map { it.claim.id.value })
-    array("leases", "int8", leases)
+    val leases = LongArray(jobs.size) { jobs[it].claim.lease }
+    this["emptied"] = emptied.toLongArray()
+    this["kept"] = (leases.toSet() - emptied).toLongArray()
+    this["job_ids"] = LongArray(jobs.size) { jobs[it].claim.id.value }
+    this["leases"] = leases
     this["asked"] = jobs.size
 }
 

@@ -76,15 +76,7 @@ internal class JobRunner(
         }
 
         private suspend fun tryHandling(args: A): Throwable? = try {
-            withTimer {
-                CurrentJob.during(claim.id.value, claim.name) {
-                    coroutineScope {
-                        job.entered(coroutineContext.job)
-                        val handler = checkNotNull(bound.handler)
-                        outcome = with(handler) { ClaimedJobScope(claim, this@coroutineScope).work(args) }
-                    }
-                }
-            }
+            if (type.timeout.isInfinite()) handle(args) else withTimer { handle(args) }
             null
         } catch (e: Throwable) {
             currentCoroutineContext().ensureActive()
@@ -92,19 +84,24 @@ internal class JobRunner(
             e
         }
 
-        private suspend fun withTimer(block: suspend () -> Unit) {
-            if (type.timeout.isInfinite()) return block()
+        private suspend fun handle(args: A): Unit = CurrentJob.during(claim.id.value, claim.name) {
             coroutineScope {
-                val timer =
-                    launch {
-                        delay(type.timeout)
-                        job.interrupt(Interruption.TimedOut(type.timeout))
-                    }
-                try {
-                    block()
-                } finally {
-                    timer.cancel()
+                job.entered(coroutineContext.job)
+                val handler = checkNotNull(bound.handler)
+                outcome = with(handler) { ClaimedJobScope(claim, this@coroutineScope).work(args) }
+            }
+        }
+
+        private suspend fun withTimer(block: suspend () -> Unit): Unit = coroutineScope {
+            val timer =
+                launch {
+                    delay(type.timeout)
+                    job.interrupt(Interruption.TimedOut(type.timeout))
                 }
+            try {
+                block()
+            } finally {
+                timer.cancel()
             }
         }
 

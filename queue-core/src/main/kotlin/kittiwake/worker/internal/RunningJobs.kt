@@ -49,8 +49,8 @@ internal class RunningJob(val claim: ClaimedJob) {
     private var isStarted = false
     private var isWithdrawn = false
 
+    @Volatile
     var interruption: Interruption? = null
-        get() = synchronized(this) { field }
         private set
 
     /** Whether its handler may run: not when it was withdrawn before a thread was free for it. */

@@ -27,6 +27,7 @@ internal class Slots(
     private val pace = Pace(time)
     private val waiting = ArrayDeque<Waiting>()
     private var running = 0
+    private var isRoomAwaited = false
     private val roomMade = Channel<Unit>(Channel.CONFLATED)
     private val madeToWait = Channel<Unit>(Channel.CONFLATED)
 
@@ -42,7 +43,8 @@ internal class Slots(
     /** Suspends until at least one may be claimed. */
     suspend fun awaitRoom(): Int {
         while (true) {
-            room().let { if (it > 0) return it }
+            val room = synchronized(this) { room().also { isRoomAwaited = it == 0 } }
+            if (room > 0) return room
             roomMade.receive()
         }
     }
@@ -60,12 +62,16 @@ internal class Slots(
 
     /** A job has ended after [took], or without having run: its place goes to the next that waits, or becomes free. */
     fun next(took: Duration?): ClaimedJob? {
-        val hasRoom: Boolean
+        val isNews: Boolean
         val next = synchronized(this) {
             took?.let(pace::done)
-            (waiting.removeFirstOrNull()?.claim ?: null.also { running-- }).also { hasRoom = room() > 0 }
+            val next = waiting.removeFirstOrNull()?.claim
+            if (next == null) running--
+            isNews = isRoomAwaited && room() > 0
+            if (isNews) isRoomAwaited = false
+            next
         }
-        if (hasRoom) roomMade.trySend(Unit)
+        if (isNews) roomMade.trySend(Unit)
         return next
     }
 
