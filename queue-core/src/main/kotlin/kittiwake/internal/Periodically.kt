@@ -10,12 +10,13 @@ import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
 
 /**
- * Repeats [step] until cancelled. A failure is logged once per change of health, waited out ever longer, and tried
- * again.
+ * Repeats [step] until cancelled, whether it suspends or not. A failure is logged once per change of health, waited out
+ * ever longer, and tried again.
  */
 internal suspend fun forever(what: String, log: Logger, random: Random, step: suspend () -> Unit): Nothing {
     val health = Health(what, log, random)
     while (true) {
+        currentCoroutineContext().ensureActive()
         try {
             step()
             health.recovered()

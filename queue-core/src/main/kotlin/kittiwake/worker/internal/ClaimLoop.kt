@@ -60,10 +60,13 @@ internal class ClaimLoop(
         claimed.size
     }
 
-    /** While all places are taken for long nobody needs to signal. */
-    private suspend fun awaitRoom(): Int = withTimeoutOrNull(SATURATED) { slots.awaitRoom() } ?: run {
+    /** While all places are taken for long nobody needs to signal. Mostly there is room, and no timer is needed. */
+    private suspend fun awaitRoom(): Int {
+        val room = slots.room()
+        if (room > 0) return room
+        withTimeoutOrNull(SATURATED) { slots.awaitRoom() }?.let { return it }
         stopListening()
-        slots.awaitRoom()
+        return slots.awaitRoom()
     }
 
     private suspend fun becomeBusy() {
