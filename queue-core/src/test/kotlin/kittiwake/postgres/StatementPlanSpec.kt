@@ -39,6 +39,11 @@ private suspend fun FunSpecContainerScope.plans(name: String, sql: String, schem
             plan shouldContain "Index Scan using attempt_pkey"
             plan.substringBefore("CTE taken") shouldNotContain "Sort"
         }
+        if (name == "look for jobs") {
+            plan shouldContain "ready_pkey"
+            plan shouldContain "scheduled_due_idx"
+            plan shouldNotContain "Sort"
+        }
         if (name == "end jobs" || name == "forget jobs") plan shouldContain "lease_pkey"
     }
 }
