@@ -75,6 +75,9 @@ class NodeStore(
         }
     }
 
+    override suspend fun look(worker: WorkerId, queues: Set<QueueName>, within: Duration): Set<QueueName> =
+        pooled("look", isWrite = false) { server.look(worker, queues, within) }
+
     override suspend fun announce(claim: ClaimedJob): Boolean = pooled("announce ${claim.id}") {
         server.announce(claim)
     }

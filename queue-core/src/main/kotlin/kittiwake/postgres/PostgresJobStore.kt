@@ -117,6 +117,9 @@ internal class PostgresJobStore(
     override suspend fun claim(worker: WorkerId, queue: QueueName, limit: Int): List<ClaimedJob> =
         onPool { of(worker).claim(it, queue, limit) }
 
+    override suspend fun look(worker: WorkerId, queues: Set<QueueName>, within: Duration): Set<QueueName> =
+        onPool { of(worker).look(it, queues, within) }
+
     override suspend fun announce(claim: ClaimedJob): Boolean = onPool { announceSuspect.execute(it, claim) }
 
     override suspend fun promote(queue: QueueName, limit: Int): Promotion =

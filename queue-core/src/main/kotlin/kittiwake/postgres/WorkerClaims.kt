@@ -7,6 +7,7 @@ import kittiwake.job.Retention
 import kittiwake.job.WorkerId
 import kittiwake.postgres.statement.ClaimJobs
 import kittiwake.postgres.statement.GiveBack
+import kittiwake.postgres.statement.LookForJobs
 import java.sql.Connection
 import java.util.concurrent.ConcurrentHashMap
 import kotlin.random.Random
@@ -23,9 +24,20 @@ import kotlin.time.TimeSource
 internal class WorkerClaims(schema: Schema, retention: Retention, private val worker: WorkerId) {
     private class Search {
         val bound = ClaimBound()
-        var nextSweep: TimeMark = TimeSource.Monotonic.markNow()
+        private var nextSweep: TimeMark = TimeSource.Monotonic.markNow()
+
+        /** Where to look now, and whether that is everywhere. */
+        fun spans(): Pair<List<Span>, Boolean> =
+            if (nextSweep.hasPassedNow()) bound.everything() to true else bound.spans() to false
+
+        fun swept(took: Duration) {
+            nextSweep = TimeSource.Monotonic.markNow() + maxOf(SWEEP_EVERY, took * SWEEP_SHARE)
+        }
     }
 
+    private class Look(val queue: QueueName, val search: Search, val spans: List<Span>, val isSweep: Boolean)
+
+    private val lookForJobs = LookForJobs(schema)
     private val claimJobs = ClaimJobs(schema, retention)
     private val searches = ConcurrentHashMap<QueueName, Search>()
     val open = OpenLeases()
@@ -40,8 +52,7 @@ internal class WorkerClaims(schema: Schema, retention: Retention, private val wo
         val lease = Random.nextLong(1, Long.MAX_VALUE)
         val atMost = minOf(limit, LARGEST_LEASE)
         synchronized(search) {
-            val isSweep = search.nextSweep.hasPassedNow()
-            val spans = if (isSweep) search.bound.everything() else search.bound.spans()
+            val (spans, isSweep) = search.spans()
             val started = TimeSource.Monotonic.markNow()
             val result =
                 try {
@@ -53,13 +64,32 @@ internal class WorkerClaims(schema: Schema, retention: Retention, private val wo
             search.bound.advance(result.snapshot, result.places, full = result.places.size >= atMost)
             // All that it took was cancelled: nobody will end what is in this lease.
             if (result.jobs.isEmpty() && result.places.isNotEmpty()) doubtful[lease] = TimeSource.Monotonic.markNow()
-            if (isSweep) {
-                search.nextSweep =
-                    TimeSource.Monotonic.markNow() + maxOf(SWEEP_EVERY, started.elapsedNow() * SWEEP_SHARE)
-            }
+            if (isSweep) search.swept(started.elapsedNow())
             open.open(lease, result.jobs)
             return result.jobs
         }
+    }
+
+    /**
+     * The queues in which a claim may find something, or which have jobs that are due [within] so long. It looks where
+     * claims would, and where nothing is, that is remembered as after a claim that found nothing.
+     */
+    fun look(connection: Connection, queues: Set<QueueName>, within: Duration): Set<QueueName> {
+        val looks = queues.map { queue ->
+            val search = searches.getOrPut(queue) { Search() }
+            val (spans, isSweep) = synchronized(search) { search.spans() }
+            Look(queue, search, spans, isSweep)
+        }
+        val started = TimeSource.Monotonic.markNow()
+        val found = lookForJobs.execute(connection, looks.associate { it.queue to it.spans }, within)
+        for (look in looks) {
+            synchronized(look.search) {
+                if (look.queue in found.ready) continue // The claim that follows may have to sweep for it.
+                look.search.bound.advance(found.snapshot, emptyList(), full = false)
+                if (look.isSweep) look.search.swept(started.elapsedNow())
+            }
+        }
+        return found.ready + found.due
     }
 
     /** Gives back what was claimed by statements whose answer was lost: nobody here runs it. */

@@ -48,6 +48,12 @@ public interface JobStore {
      */
     public suspend fun announce(claim: ClaimedJob): Boolean
 
+    /**
+     * Those of [queues] in which [worker] may find something to claim, or something that falls due [within] so long. It
+     * may name more, and by default names all.
+     */
+    public suspend fun look(worker: WorkerId, queues: Set<QueueName>, within: Duration): Set<QueueName> = queues
+
     /** Makes up to [limit] due jobs of [queue] ready, and says when the next one is due. */
     public suspend fun promote(queue: QueueName, limit: Int): Promotion
 

@@ -40,6 +40,11 @@ private suspend fun FunSpecContainerScope.plans(name: String, sql: String, schem
             plan.substringBefore("CTE taken") shouldNotContain "Sort"
         }
         if (name in ENDS) plan shouldContain "lease_pkey"
+        if (name == "look for jobs") {
+            plan shouldContain "ready_pkey"
+            plan shouldContain "scheduled_due_idx"
+            plan shouldNotContain "Sort"
+        }
     }
 }
 

@@ -4,6 +4,7 @@ import io.kotest.assertions.nondeterministic.eventually
 import io.kotest.core.factory.TestFactory
 import io.kotest.core.spec.style.funSpec
 import io.kotest.matchers.collections.shouldBeEmpty
+import io.kotest.matchers.collections.shouldContain
 import io.kotest.matchers.collections.shouldContainExactly
 import io.kotest.matchers.collections.shouldHaveSize
 import io.kotest.matchers.ints.shouldBeLessThanOrEqual
@@ -183,6 +184,22 @@ fun jobStoreContract(newStore: suspend () -> JobStore): TestFactory = funSpec {
             store.insertOne()
             store.leave(ana)
             store.claim(ana, images, 1).shouldBeEmpty()
+        }
+    }
+
+    context("look") {
+        test("names the queue of a job that is ready or falls due in time, as long as nobody took it") {
+            val store = newStore()
+            val ana = aWorkerOf(store)
+
+            suspend fun looked() = store.look(ana, setOf(images, QueueName("mails")), within = 10.seconds)
+            repeat(2) {
+                store.insertOne()
+                repeat(2) { looked() shouldContain images }
+                store.oneClaimedBy(ana)
+            }
+            store.insertOne(aJob(delay = 5.seconds))
+            repeat(2) { looked() shouldContain images }
         }
     }
 

@@ -3,6 +3,7 @@ package kittiwake.worker.internal
 import kittiwake.job.QueueName
 import kotlinx.coroutines.channels.Channel
 import kotlinx.coroutines.withTimeoutOrNull
+import java.util.concurrent.ConcurrentHashMap
 import kotlin.time.Duration
 
 /**
@@ -11,6 +12,10 @@ import kotlin.time.Duration
  */
 internal class Bells(queues: Collection<QueueName>) {
     private val bells = queues.associateWith { Channel<Unit>(Channel.CONFLATED) }
+    private val sleepers: MutableSet<QueueName> = ConcurrentHashMap.newKeySet()
+
+    /** The queues in which nobody does anything until the bell rings or the time is over. */
+    val asleep: Set<QueueName> get() = sleepers.toCollection(mutableSetOf())
 
     /** Rings for [queue], or for all when it is null. */
     fun ring(queue: QueueName?) {
@@ -18,6 +23,12 @@ internal class Bells(queues: Collection<QueueName>) {
     }
 
     /** Returns when the bell of [queue] has rung since the last answer, or after [timeout]. True if it rang. */
-    suspend fun await(queue: QueueName, timeout: Duration): Boolean =
-        withTimeoutOrNull(timeout) { bells.getValue(queue).receive() } != null
+    suspend fun await(queue: QueueName, timeout: Duration): Boolean {
+        sleepers += queue
+        try {
+            return withTimeoutOrNull(timeout) { bells.getValue(queue).receive() } != null
+        } finally {
+            sleepers -= queue
+        }
+    }
 }

@@ -2,7 +2,6 @@ package kittiwake.worker.internal
 
 import kittiwake.KittiwakeSpi
 import kittiwake.internal.forever
-import kittiwake.internal.jittered
 import kittiwake.job.ClaimedJob
 import kittiwake.job.WorkerId
 import kittiwake.store.JobStore
@@ -21,7 +20,7 @@ import kotlin.time.TimeSource
 
 /**
  * Keeps the slots of one queue filled: claims while there are jobs, promotes those that fall due, and sleeps when there
- * is nothing to do until the bell rings, the next job is due, or it is time to poll.
+ * is nothing to do until the bell rings or the next job is due.
  */
 @OptIn(KittiwakeSpi::class)
 internal class ClaimLoop(
@@ -31,7 +30,6 @@ internal class ClaimLoop(
     private val slots: Slots,
     private val wakeups: Wakeups,
     private val bells: Bells,
-    private val pollEvery: Duration,
     private val time: TimeSource.WithComparableMarks,
     private val random: Random,
     private val start: (ClaimedJob) -> Unit,
@@ -105,12 +103,12 @@ internal class ClaimLoop(
         }
         if (!isDueKnown && promoteDue() > 0) return
         val untilDue = (-nextDue.elapsedNow()).coerceAtLeast(Duration.ZERO)
-        if (bells.await(queue.name, minOf(random.jittered(pollEvery), untilDue))) isDueKnown = false
+        if (bells.await(queue.name, untilDue)) isDueKnown = false
     }
 
     private suspend fun promoteDue(): Int {
         val promotion = store.promote(queue.name, PROMOTION_BATCH)
-        val lookAgain = if (announced) pollEvery else LOOK_FOR_DUE_EVERY
+        val lookAgain = if (announced) Duration.INFINITE else LOOK_FOR_DUE_EVERY
         val wait = if (promotion.moved == PROMOTION_BATCH) Duration.ZERO else promotion.nextDueIn ?: lookAgain
         nextDue = time.markNow() + wait.coerceAtMost(lookAgain)
         isDueKnown = true

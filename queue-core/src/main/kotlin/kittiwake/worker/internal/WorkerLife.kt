@@ -101,6 +101,7 @@ internal class WorkerLife(
     private suspend fun takeIn(work: CoroutineScope, releases: CoroutineScope): Unit = coroutineScope {
         val wakeups = store.wakeups(config.queues.mapTo(mutableSetOf()) { it.name })
         launch { wakeups.listen(bells::ring) }
+        launch { Poll(id, store, bells, config.pollEvery, random).run() }
         launch {
             Upkeep(
                 id, store, config.lease, config.rescueEvery, retentions, random,
@@ -111,7 +112,7 @@ internal class WorkerLife(
         for (queue in config.queues) {
             val slots = slots.getValue(queue.name)
             launch {
-                ClaimLoop(queue, id, store, slots, wakeups, bells, config.pollEvery, time, random) {
+                ClaimLoop(queue, id, store, slots, wakeups, bells, time, random) {
                     work.start(it, slots)
                 }.run()
             }

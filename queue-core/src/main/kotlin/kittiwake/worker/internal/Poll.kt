@@ -1,0 +1,31 @@
+package kittiwake.worker.internal
+
+import kittiwake.KittiwakeSpi
+import kittiwake.internal.periodically
+import kittiwake.job.WorkerId
+import kittiwake.store.JobStore
+import org.slf4j.LoggerFactory
+import kotlin.random.Random
+import kotlin.time.Duration
+
+/** Looks for all queues of a worker that sleep, by one statement, and rings where there is something or soon will be. */
+@OptIn(KittiwakeSpi::class)
+internal class Poll(
+    private val worker: WorkerId,
+    private val store: JobStore,
+    private val bells: Bells,
+    private val every: Duration,
+    private val random: Random,
+) {
+    suspend fun run(): Nothing = periodically("Polling", every, log, random) {
+        val asleep = bells.asleep
+        if (asleep.isNotEmpty()) store.look(worker, asleep, within = every * UNTIL_THE_NEXT).forEach(bells::ring)
+    }
+
+    private companion object {
+        val log = LoggerFactory.getLogger("kittiwake.worker")!!
+
+        /** The next look comes a tenth later at most, and takes its time. */
+        const val UNTIL_THE_NEXT = 1.5
+    }
+}
