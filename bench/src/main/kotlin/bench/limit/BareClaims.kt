@@ -9,7 +9,7 @@ import java.util.concurrent.ThreadLocalRandom
 import javax.sql.DataSource
 
 /** Jobs that were claimed together. */
-internal class Batch(val lease: Long, val ids: List<Long>)
+internal class Batch(val lease: Long, val ids: List<Long>, val args: List<String>)
 
 private class Ticket(val rank: Long, val job: Long) : Comparable<Ticket> {
     override fun compareTo(other: Ticket): Int =
@@ -72,13 +72,14 @@ internal class BareClaims(private val connection: Connection, private val worker
 
     private fun read(statement: PreparedStatement, limit: Int): Batch {
         val ids = ArrayList<Long>(limit)
+        val args = ArrayList<String>(limit)
         val before = bound
         var snapshot = ""
         var behind = 0
         statement.executeQuery().use { row ->
             while (row.next()) {
                 val ticket = Ticket(row.getLong(1), row.getLong(2))
-                check(row.getString(3).isNotEmpty())
+                args += row.getString(3)
                 if (ids.isEmpty()) snapshot = row.getString(4)
                 if (ticket <= before) behind++
                 ids += ticket.job
@@ -86,7 +87,7 @@ internal class BareClaims(private val connection: Connection, private val worker
             }
         }
         if (ids.isNotEmpty()) remember(snapshot, mayBeMore = behind >= limit)
-        return Batch(lease, ids)
+        return Batch(lease, ids, args)
     }
 
     /** Which transactions were running below the bound; and, when the batch was full of late ones, those before too. */

@@ -14,8 +14,13 @@ import java.sql.Connection
  */
 internal object BareInserts {
     /** INSERT and COMMIT. */
-    fun oneByOne(connection: Connection): JobWriter {
-        val insert = connection.prepareStatement(INSERT_ONE)
+    fun oneByOne(connection: Connection): JobWriter = committing(connection, INSERT_ONE)
+
+    /** The same with a NOTIFY in it. */
+    fun notifying(connection: Connection): JobWriter = committing(connection, "$INSERT_ONE, $NOTIFY")
+
+    private fun committing(connection: Connection, sql: String): JobWriter {
+        val insert = connection.prepareStatement(sql)
         return JobWriter { numbers ->
             insert.setString(1, args(numbers.single()))
             insert.executeQuery().use { it.next().run { it.getLong(1) } }
@@ -80,6 +85,7 @@ internal object BareInserts {
         from stored
         returning job_id
     """
+    private const val NOTIFY = "pg_notify('${BareListener.CHANNEL}', 'noop')"
     private const val INSERT_ARRAY = """
         with stored as (
             insert into $SCHEMA.job (name, queue, args, by_hand)

@@ -9,8 +9,11 @@ import bench.SCHEMA
 import bench.Sample
 import bench.Tables
 import bench.Way
+import bench.limit.BareClaims
+import bench.limit.BareInserts
 import bench.noop
 import bench.percentile
+import bench.worker.Handler
 import bench.worker.Reply
 import bench.worker.WorkerProcess
 import bench.worker.WorkerSettings
@@ -26,7 +29,9 @@ internal object Latency : Question {
     override val asks =
         "how long from the return of the commit to the start of the handler, in an idle worker of another process " +
             "that was busy before, was woken for 6,000 unmeasured jobs, and polls once a minute, one job each 50 ms, " +
-            "300 jobs? And how late are delayed jobs?"
+            "300 jobs? Bare SQL: INSERT with " +
+            "NOTIFY, and a program that listens, claims durably and completes on one connection. And how late are " +
+            "delayed jobs?"
 
     /**
      * Unmeasured jobs, each for itself: what only a wake-up runs is not compiled for good before its 5,000th time. In a
@@ -45,12 +50,17 @@ internal object Latency : Question {
 
     override val bars = listOf("p50 ms", "p99 ms")
 
-    override fun ways(bench: Bench): List<Way> = listOf(
-        Telling("commit to start, JDBC", enqueue = ::throughJdbc),
-        Telling("commit to start, submit", enqueue = ::throughSubmit),
-        Telling("lateness of delayed jobs", isDelayed = true, enqueue = ::delayed),
-    ).map { told ->
-        Way("", told.what, "default, pollEvery 60s") { tables -> measure(bench, tables, told) }
+    override fun ways(bench: Bench): List<Way> {
+        val bare = Way("", "commit to start, bare LISTEN", isBare = true) { tables -> bare(bench, tables) }
+        return listOf(bare) + listOf(
+            Telling("commit to start, JDBC", enqueue = ::throughJdbc),
+            Telling("commit to start, submit", enqueue = ::throughSubmit),
+            Telling("lateness of delayed jobs", isDelayed = true, enqueue = ::delayed),
+        ).map { told ->
+            Way("", told.what, "default, pollEvery 60s", bare.takeUnless { told.isDelayed }) { tables ->
+                measure(bench, tables, told)
+            }
+        }
     }
 
     private class Telling(
@@ -68,6 +78,15 @@ internal object Latency : Question {
         tables.kittiwake.enqueue(connection, type, NoopArgs(number))
         connection.commit()
         System.nanoTime()
+    }
+
+    private fun throughBareSql(tables: Tables, connection: Connection): EnqueueOne {
+        check(tables.server.url.isNotEmpty())
+        val writer = BareInserts.notifying(connection)
+        return EnqueueOne { number ->
+            writer.write(number..number)
+            System.nanoTime()
+        }
     }
 
     private fun throughSubmit(tables: Tables, connection: Connection): EnqueueOne {
@@ -95,20 +114,33 @@ internal object Latency : Question {
             worker.warmUp(COMPILED_AFTER)
             tables.forgetArchive()
             worker.attend(WARM_UP + MEASURED, bench.server)
-            bench.server.settle()
-            bench.server.dataSource.connection.use { connection ->
-                connection.autoCommit = false
-                Meter(bench.server.dataSource).use { meter ->
-                    val one = told.enqueue(tables, connection)
-                    one.each(WARM_UP_EVERY, 0 until WARM_UP)
-                    while (worker.look().completed < WARM_UP) Thread.sleep(LOOK_EVERY_MILLIS)
-                    val start = meter.read()
-                    val committed = one.each(EVERY, WARM_UP until WARM_UP + MEASURED)
-                    val attended = worker.finish(WARM_UP + MEASURED)
-                    val cost = meter.between(start, meter.read())
-                    val waits = if (told.isDelayed) lateness(bench, attended) else waits(attended, committed)
-                    return Sample(figures(waits.sorted(), cost))
-                }
+            return tell(bench, tables, worker, told)
+        }
+    }
+
+    private fun bare(bench: Bench, tables: Tables): Sample {
+        BareClaims.prepareArchive(bench.server)
+        val settings = WorkerSettings(bench.server.url, archive = true, handler = Handler.BARE)
+        WorkerProcess.start(settings, bench.options).use { listener ->
+            listener.begin(WARM_UP + MEASURED)
+            return tell(bench, tables, listener, Telling("", enqueue = ::throughBareSql))
+        }
+    }
+
+    private fun tell(bench: Bench, tables: Tables, worker: WorkerProcess, told: Telling): Sample {
+        bench.server.settle()
+        bench.server.dataSource.connection.use { connection ->
+            connection.autoCommit = false
+            Meter(bench.server.dataSource).use { meter ->
+                val one = told.enqueue(tables, connection)
+                one.each(WARM_UP_EVERY, 0 until WARM_UP)
+                while (worker.look().completed < WARM_UP) Thread.sleep(LOOK_EVERY_MILLIS)
+                val start = meter.read()
+                val committed = one.each(EVERY, WARM_UP until WARM_UP + MEASURED)
+                val attended = worker.finish(WARM_UP + MEASURED)
+                val cost = meter.between(start, meter.read())
+                val waits = if (told.isDelayed) lateness(bench, attended) else waits(attended, committed)
+                return Sample(figures(waits.sorted(), cost))
             }
         }
     }

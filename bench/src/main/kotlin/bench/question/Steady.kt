@@ -16,7 +16,7 @@ import bench.worker.WorkerSettings
 internal object Steady : Question {
     override val name = "steady"
     override val asks =
-        "four producers commit jobs of 100 bytes one by one, as fast as they can, for 30 s after 5 unmeasured ones: " +
+        "four producers commit jobs of 100 bytes one by one, as fast as they can, for 30 s after 30 unmeasured ones: " +
             "does one worker process, in a JVM of its own, keep up? Bare SQL: the same producers by INSERT + COMMIT, " +
             "and one connection that claims up to 500 and completes them"
     override val bars = listOf("jobs/s", "p50 ms", "p99 ms")
@@ -70,7 +70,7 @@ internal object Steady : Question {
     }
 
     private const val PRODUCERS = 4
-    private const val LEAD_MILLIS = 5_000L
+    private const val LEAD_MILLIS = 30_000L
     private const val SECONDS = 30
 
     /** More than any machine commits in that time. */

@@ -31,6 +31,9 @@ internal enum class Handler {
     /** Wait for an hour, unless the number in their args is below zero. */
     SUSPENDED,
 
+    /** Nothing, and nothing of Kittiwake is there: a bare program that listens. */
+    BARE,
+
     /** Insert a row in the transaction that completes the job, with Exposed. */
     IN_EXPOSED,
 
@@ -50,6 +53,7 @@ internal fun WorkerBuilder.bind(
 ) {
     when (handler) {
         Handler.NOOP -> handle(type) { args -> work(args) }
+        Handler.BARE -> error("That is no worker")
         Handler.SUSPENDED -> handle(type) { args -> args.suspended() }
         Handler.IN_EXPOSED -> transactional.value.withExposed(this, type)
         Handler.IN_JDBC -> transactional.value.withJdbc(this, type)

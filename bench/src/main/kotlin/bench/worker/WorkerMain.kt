@@ -4,6 +4,7 @@ import bench.Meter
 import bench.NoopArgs
 import bench.SCHEMA
 import bench.Server
+import bench.limit.BareListener
 import bench.noop
 import kittiwake.KittiwakeSpi
 import kittiwake.postgres.Kittiwake
@@ -15,8 +16,6 @@ import kotlinx.coroutines.coroutineScope
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.runBlocking
-import java.time.Instant
-import java.util.concurrent.atomic.AtomicLongArray
 import kotlin.coroutines.Continuation
 import kotlin.coroutines.EmptyCoroutineContext
 import kotlin.coroutines.startCoroutine
@@ -45,7 +44,7 @@ private class AtWork(private val settings: WorkerSettings, private val kittiwake
         while (true) {
             when (val order = order() ?: break) {
                 is Order.Drain -> drain(order.jobs, if (order.isWarmUp) warmUp else settings)
-                is Order.Attend -> attend(order.atMost)
+                is Order.Attend -> if (settings.handler == Handler.BARE) listen(order.atMost) else attend(order.atMost)
                 is Order.Finish, Order.Look, is Order.Weigh -> error("Nothing was begun")
             }
         }
@@ -69,26 +68,32 @@ private class AtWork(private val settings: WorkerSettings, private val kittiwake
     }
 
     private suspend fun attend(atMost: Int): Unit = coroutineScope {
-        val nanos = AtomicLongArray(atMost)
-        val micros = AtomicLongArray(atMost)
+        val starts = Starts(atMost)
         val done = Completions(atMost, meter)
-        val worker = worker(settings, done) { args ->
-            nanos.set(args.number, System.nanoTime())
-            micros.set(args.number, Instant.now().let { it.epochSecond * 1_000_000 + it.nano / 1_000 })
-        }
+        val worker = worker(settings, done, starts::note)
         val running = launch(Dispatchers.Default) { worker.run() }
         say(Reply.Attending)
-        val jobs = finish(done)
+        val jobs = finish { Reply.Seen(done.started, done.count, done.lastAt, meter.clientCpu(), times.take()) }
         while (done.count < jobs) delay(1)
         running.cancelAndJoin()
-        say(Reply.Attended(List(jobs, nanos::get), List(jobs, micros::get)))
+        say(starts.attended(jobs))
+    }
+
+    private suspend fun listen(atMost: Int) {
+        val starts = Starts(atMost)
+        BareListener(Server.dataSource(settings.jdbcUrl), starts::note).use { listener ->
+            say(Reply.Attending)
+            val jobs = finish { listener.completed.let { Reply.Seen(it, it, 0, meter.clientCpu(), emptyList()) } }
+            while (listener.completed < jobs) delay(1)
+            say(starts.attended(jobs))
+        }
     }
 
     /** Says how far it has got until it is told to finish, and after how many. */
-    private fun finish(done: Completions): Int {
+    private fun finish(seen: () -> Reply.Seen): Int {
         while (true) {
             when (val order = order()) {
-                Order.Look -> say(Reply.Seen(done.started, done.count, done.lastAt, meter.clientCpu(), times.take()))
+                Order.Look -> say(seen())
                 is Order.Weigh -> {
                     repeat(order.handlers) { startBare(NoopArgs(it)) }
                     say(Reply.Weighed(LiveHeap.weigh()))

@@ -13,6 +13,7 @@ import kittiwake.job.fixed
 import kittiwake.job.job
 import kittiwake.testing.RecordedEvents
 import kittiwake.testing.TestDatabase
+import kittiwake.testing.awaitSleepIn
 import kittiwake.testing.working
 import kotlinx.coroutines.async
 import kotlinx.serialization.Serializable
@@ -42,6 +43,7 @@ class PromptStartSpec :
                     handle(type) { }
                     pollEvery = 10.minutes
                 }) {
+                    kittiwake.awaitSleepIn("prompt")
                     repeat(12) { n ->
                         val id =
                             when (n % 6) {

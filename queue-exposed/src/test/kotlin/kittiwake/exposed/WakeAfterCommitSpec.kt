@@ -1,10 +1,9 @@
 package kittiwake.exposed
 
-import io.kotest.assertions.nondeterministic.eventually
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.matchers.collections.shouldBeEmpty
 import io.kotest.matchers.nulls.shouldNotBeNull
-import io.kotest.matchers.shouldBe
+import kittiwake.testing.awaitSleepIn
 import kittiwake.worker.WorkerBuilder
 import kotlinx.coroutines.withTimeout
 import org.jetbrains.exposed.v1.jdbc.transactions.transaction
@@ -30,7 +29,7 @@ class WakeAfterCommitSpec :
                 inShop {
                     elsewhere().use { other ->
                         working(other, { packs() }) {
-                            awaitSleepIn("pack")
+                            kittiwake.awaitSleepIn("pack")
                             val ref = transaction(db) { pack.enqueue(PackArgs("tea")) { delay = 1.seconds } }
                             kittiwake.awaitEnd(ref.id, SOON).shouldNotBeNull()
                         }
@@ -74,25 +73,13 @@ private fun WorkerBuilder.packs() {
 }
 
 /**
- * Thirty jobs, each enqueued when the worker sleeps. An idle worker looks for due jobs every second, and would find one
- * then too: so without a wake-up for each of them they take longer than this waits.
+ * Thirty jobs, each enqueued when the worker sleeps, and polls ten minutes from now: without a wake-up for each of them
+ * they take longer than this waits.
  */
 private suspend fun Shop.startsOneAfterAnother(): Unit = withTimeout(SOON) {
     repeat(30) { round ->
-        awaitSleepIn("pack")
+        kittiwake.awaitSleepIn("pack")
         val ref = transaction(db) { pack.enqueue(PackArgs("tea $round")) }
         kittiwake.awaitEnd(ref.id).shouldNotBeNull()
     }
-}
-
-/** Waits until a worker holds the lock that says that it sleeps in [queue]. */
-private suspend fun Shop.awaitSleepIn(queue: String): Unit = eventually(SOON) {
-    val locks =
-        """
-        select count(*)
-        from pg_locks, (select $schema.sleep_key('$queue') as key) as queue
-        where locktype = 'advisory' and mode = 'ShareLock' and granted
-          and (classid::bigint << 32 | objid::bigint) = queue.key
-        """.trimIndent()
-    committed(locks) { it.getInt(1) }.single() shouldBe 1
 }

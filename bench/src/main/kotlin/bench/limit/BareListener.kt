@@ -1,0 +1,54 @@
+package bench.limit
+
+import bench.NoopArgs
+import bench.worker.LINE
+import org.postgresql.PGConnection
+import java.util.UUID
+import javax.sql.DataSource
+import kotlin.concurrent.thread
+
+/**
+ * Sleeps in `LISTEN`, and claims and completes what it is told of, on the connection that heard it: the least between a
+ * commit and the start of a handler, as long as claims are durable.
+ */
+internal class BareListener(source: DataSource, private val onStart: (NoopArgs) -> Unit) : AutoCloseable {
+    private val connection = BareClaims.connect(source)
+    private val claims = BareClaims(connection, UUID.randomUUID(), archive = true)
+
+    @Volatile
+    private var isStopped = false
+
+    @Volatile
+    var completed = 0
+        private set
+
+    private val listening: Thread
+
+    init {
+        connection.createStatement().use { it.execute("listen $CHANNEL") }
+        listening = thread(name = "bare listener", block = ::listen)
+    }
+
+    private fun listen() {
+        val notifications = connection.unwrap(PGConnection::class.java)
+        while (!isStopped) {
+            if (notifications.getNotifications(LOOK_EVERY_MILLIS).isNullOrEmpty()) continue
+            val held = claims.claim(MOST)
+            for (args in held.args) onStart(LINE.decodeFromString(args))
+            if (held.ids.isNotEmpty()) claims.complete(held)
+            completed += held.ids.size
+        }
+    }
+
+    override fun close() {
+        isStopped = true
+        listening.join()
+        connection.close()
+    }
+
+    companion object {
+        const val CHANNEL = "bare"
+        private const val MOST = 500
+        private const val LOOK_EVERY_MILLIS = 1_000
+    }
+}
