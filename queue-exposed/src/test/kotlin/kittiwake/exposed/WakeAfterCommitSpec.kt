@@ -3,6 +3,7 @@ package kittiwake.exposed
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.matchers.collections.shouldBeEmpty
 import io.kotest.matchers.nulls.shouldNotBeNull
+import io.kotest.matchers.shouldBe
 import kittiwake.testing.awaitSleepIn
 import kittiwake.worker.WorkerBuilder
 import kotlinx.coroutines.withTimeout
