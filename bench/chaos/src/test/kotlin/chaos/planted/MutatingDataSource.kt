@@ -59,7 +59,7 @@ class MutatingDataSource(private val real: DataSource, private val mutations: Li
     }
 
     private companion object {
-        const val COMPLETION = "end jobs"
+        const val COMPLETION = "complete job"
 
         fun java.lang.reflect.Method.on(target: Any, arguments: Array<out Any?>): Any? = try {
             invoke(target, *arguments)

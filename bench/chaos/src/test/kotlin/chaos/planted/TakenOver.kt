@@ -13,7 +13,11 @@ import kittiwake.exposed.handleInTransaction
 
 /** The handler's transaction completes the job, whoever has it now. */
 val skipTheFence = PlantedBug("commits a handler's transaction without the fence", check = "K2") { isPlanted ->
-    val withoutFence = listOf(byIdOnly, Mutation("end jobs", "count(*) < ?", "count(*) < ? and false"))
+    val withoutFence =
+        listOf(
+            Mutation("complete job", "and exists (", "and true or false and exists ("),
+            Mutation("complete job", "select id from gone", "select 1 as id"),
+        )
     takenOver(Deed.BANK, bugOfHandlers = withoutFence.takeIf { isPlanted })
 }
 
