@@ -78,9 +78,11 @@ internal class ClaimLoop(
         isDueKnown = false
     }
 
+    /** If it fails, nobody knows what was heard of it: before the next sleep it is announced anew. */
     private suspend fun stopListening() {
-        if (announced) wakeups.busy(queue.name)
+        if (!announced) return
         announced = false
+        wakeups.busy(queue.name)
     }
 
     /**
