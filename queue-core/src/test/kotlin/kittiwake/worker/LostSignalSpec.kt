@@ -1,10 +1,12 @@
 package kittiwake.worker
 
 import io.kotest.core.spec.style.FunSpec
+import io.kotest.matchers.comparables.shouldBeLessThanOrEqualTo
 import io.kotest.matchers.shouldBe
 import kittiwake.KittiwakeSpi
 import kittiwake.event.JobEvent
 import kittiwake.job.QueueName
+import kittiwake.job.WorkerId
 import kittiwake.job.job
 import kittiwake.store.JobStore
 import kittiwake.store.Wakeups
@@ -48,20 +50,39 @@ class LostSignalSpec :
                 run.stop()
             }
         }
+
+        test("a look that always fails keeps no job from being found") {
+            val distant = Distant().apply { isDeaf = true }
+            virtually(distant::over) {
+                distant.canLook = false
+                val run = working(pollEvery = 1.seconds)
+                delay(30.seconds)
+                val id = enqueue(type, Args())
+                val enqueued = now
+                delay(10.seconds)
+                timesOf<JobEvent.Started>(id).single() - enqueued shouldBeLessThanOrEqualTo 6.seconds
+                run.stop()
+            }
+        }
     })
 
 /** A store of which some things cannot be had. */
 @OptIn(KittiwakeSpi::class)
 private class Distant {
     var canRise = true
+    var canLook = true
+    var isDeaf = false
 
     fun over(store: JobStore): JobStore = object : JobStore by store {
+        override suspend fun look(worker: WorkerId, queues: Set<QueueName>, within: Duration): Set<QueueName> =
+            if (canLook) store.look(worker, queues, within) else throw SQLException("canceling statement", "57014")
+
         override fun wakeups(queues: Set<QueueName>): Wakeups {
             val wakeups = store.wakeups(queues)
             val quiet = mutableSetOf<QueueName>()
             return object : Wakeups {
                 override suspend fun listen(ring: (QueueName?) -> Unit) =
-                    wakeups.listen { if (it in quiet) ring(it) }
+                    wakeups.listen { if (!isDeaf && it in quiet) ring(it) }
 
                 override suspend fun quiet(queue: QueueName) {
                     quiet += queue
