@@ -11,6 +11,7 @@ import kittiwake.job.QueueName
 import kittiwake.job.WorkerId
 import kittiwake.job.job
 import kittiwake.store.JobStore
+import kittiwake.store.Promotion
 import kittiwake.store.Wakeups
 import kotlinx.coroutines.delay
 import kotlin.time.Duration
@@ -94,6 +95,27 @@ class FlowSpec :
                 val due = now + 50.milliseconds
                 arrive(perMillisecond = 4, 300.milliseconds)
                 timesOf<JobEvent.Started>(putOff).single() - due shouldBeLessThanOrEqualTo 105.milliseconds
+                run.stop()
+            }
+        }
+
+        test("to look for what is due takes a small part of the time, far from the store, too") {
+            var looks = 0
+            val far = { store: JobStore ->
+                object : JobStore by store {
+                    override suspend fun promote(queue: QueueName, limit: Int): Promotion {
+                        looks++
+                        delay(50.milliseconds)
+                        return store.promote(queue, limit)
+                    }
+                }
+            }
+            virtually(far) {
+                val run = working()
+                arrive(perMillisecond = 4, 500.milliseconds)
+                looks = 0
+                arrive(perMillisecond = 4, 2.seconds)
+                looks shouldBeLessThanOrEqualTo 5
                 run.stop()
             }
         }

@@ -16,6 +16,7 @@ import kotlin.random.Random
 import kotlin.time.ComparableTimeMark
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.milliseconds
+import kotlin.time.Duration.Companion.seconds
 import kotlin.time.TimeSource
 
 /**
@@ -37,6 +38,9 @@ internal class ClaimLoop(
     private var announced = false
     private var fullClaims = 0
     private var nextDue: ComparableTimeMark = time.markNow()
+
+    /** How late a busy queue may be for a job that it was not told of. */
+    private var lookForDueEvery = LOOK_FOR_DUE_OFTEN
 
     /** Whether nothing can have been put off since we looked when the next job is due, or we would have been told. */
     private var isDueKnown = false
@@ -74,13 +78,15 @@ internal class ClaimLoop(
 
     /** Busy queues are not told what is put off: they look now and then. */
     private fun lookForDueSoon() {
-        nextDue = minOf(nextDue, time.markNow() + LOOK_FOR_DUE_EVERY)
+        nextDue = minOf(nextDue, time.markNow() + lookForDueEvery)
         isDueKnown = false
     }
 
+    /** If it fails, nobody knows what was heard of it: before the next sleep it is announced anew. */
     private suspend fun stopListening() {
-        if (announced) wakeups.busy(queue.name)
+        if (!announced) return
         announced = false
+        wakeups.busy(queue.name)
     }
 
     /**
@@ -107,8 +113,10 @@ internal class ClaimLoop(
     }
 
     private suspend fun promoteDue(): Int {
+        val asked = time.markNow()
         val promotion = store.promote(queue.name, PROMOTION_BATCH)
-        val lookAgain = if (announced) Duration.INFINITE else LOOK_FOR_DUE_EVERY
+        lookForDueEvery = (asked.elapsedNow() * LOOK_FOR_DUE_SHARE).coerceIn(LOOK_FOR_DUE_OFTEN, LOOK_FOR_DUE_SELDOM)
+        val lookAgain = if (announced) Duration.INFINITE else lookForDueEvery
         val wait = if (promotion.moved == PROMOTION_BATCH) Duration.ZERO else promotion.nextDueIn ?: lookAgain
         nextDue = time.markNow() + wait.coerceAtMost(lookAgain)
         isDueKnown = true
@@ -124,7 +132,10 @@ internal class ClaimLoop(
         val SATURATED = 100.milliseconds
         val COLLECTING = 2.milliseconds
 
-        /** How late a busy queue may be for a job that it was not told of. */
-        val LOOK_FOR_DUE_EVERY = 100.milliseconds
+        val LOOK_FOR_DUE_OFTEN = 100.milliseconds
+        val LOOK_FOR_DUE_SELDOM = 1.seconds
+
+        /** Far from the store, or over dead entries, a look takes long, and claims wait for it: a tenth of the time. */
+        const val LOOK_FOR_DUE_SHARE = 10
     }
 }

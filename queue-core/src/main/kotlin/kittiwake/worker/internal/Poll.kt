@@ -8,7 +8,10 @@ import org.slf4j.LoggerFactory
 import kotlin.random.Random
 import kotlin.time.Duration
 
-/** Looks for all queues of a worker that sleep, by one statement, and rings where there is something or soon will be. */
+/**
+ * Looks for all queues of a worker that sleep, by one statement, and rings where there is something or soon will be. If
+ * that fails, each of them has to look for itself: what one of them makes slow must not let the others sleep on.
+ */
 @OptIn(KittiwakeSpi::class)
 internal class Poll(
     private val worker: WorkerId,
@@ -19,7 +22,12 @@ internal class Poll(
 ) {
     suspend fun run(): Nothing = periodically("Polling", every, log, random) {
         val asleep = bells.asleep
-        if (asleep.isNotEmpty()) store.look(worker, asleep, within = every * UNTIL_THE_NEXT).forEach(bells::ring)
+        try {
+            if (asleep.isNotEmpty()) store.look(worker, asleep, within = every * UNTIL_THE_NEXT).forEach(bells::ring)
+        } catch (e: Exception) {
+            asleep.forEach(bells::ring)
+            throw e
+        }
     }
 
     private companion object {
