@@ -63,12 +63,9 @@ class FlowSpec :
                 watched.claims = 0
                 delay(500.milliseconds)
                 watched.claims shouldBeLessThanOrEqualTo 1
-                late(
-                    arrive(perMillisecond = 1, 1.milliseconds).also {
-                        delay(5.milliseconds)
-                    },
-                ) shouldBeLessThanOrEqualTo
-                    2.milliseconds
+                val next = arrive(perMillisecond = 1, 1.milliseconds)
+                delay(5.milliseconds)
+                late(next) shouldBeLessThanOrEqualTo 2.milliseconds
                 run.stop()
             }
         }
