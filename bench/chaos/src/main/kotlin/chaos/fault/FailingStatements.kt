@@ -1,5 +1,7 @@
 package chaos.fault
 
+import java.sql.SQLException
+
 /**
  * Triggers on the library's tables that let statements of the run's role fail. They are there from [prepare] on and do
  * nothing: a failure is put into their function, which takes no lock, and is over as soon as it is taken out again.
@@ -24,10 +26,16 @@ internal class FailingStatements(private val site: Site) {
         }
     }
 
+    /** What the server could not be told of must not begin later, when nobody knows of it. */
     @Synchronized
     fun begin(failure: Failure) {
         active += failure
-        publish()
+        try {
+            publish()
+        } catch (e: SQLException) {
+            active -= failure
+            throw e
+        }
     }
 
     @Synchronized
