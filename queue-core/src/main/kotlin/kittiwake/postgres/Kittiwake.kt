@@ -188,7 +188,7 @@ public class Kittiwake private constructor(users: DataSource, private val config
             val wakes = wake && config.notifications
             return jobs.chunked(CHUNK).flatMap { refs(type, insertJobs.execute(connection, it, wakes)) }
         } catch (e: SQLException) {
-            throw explained(e)
+            throw e.explained()
         }
     }
 
@@ -223,21 +223,8 @@ public class Kittiwake private constructor(users: DataSource, private val config
         isSchemaKnown = true
     }
 
-    private fun explained(e: SQLException): Exception = when (e.sqlState) {
-        READ_ONLY ->
-            NoTransactionException("enqueue() needs a transaction that may write, but this one is read-only", e)
-        ALREADY_FAILED -> NoTransactionException(alreadyFailed(e), e)
-        else -> e
-    }
-
-    private fun alreadyFailed(e: SQLException): String =
-        "enqueue() needs a sound transaction, but the surrounding one has already failed: " +
-            (e.cause?.message ?: e.message)
-
     public companion object {
         private const val CHUNK = 1_000
-        private const val READ_ONLY = "25006"
-        private const val ALREADY_FAILED = "25P02"
         private val LOOK_EVERY = 25.milliseconds
 
         /**
