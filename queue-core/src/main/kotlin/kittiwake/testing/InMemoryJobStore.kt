@@ -76,7 +76,7 @@ public class InMemoryJobStore(
         val lease = ++lastLease
         jobs.values
             .filter { it.new.queue == queue && it.state == JobState.Ready }
-            .sortedWith(MOST_URGENT_FIRST)
+            .sortedWith(StoredJob.MOST_URGENT_FIRST)
             .take(limit)
             .map { it.claimedBy(worker, lease, now) }
     }
@@ -244,11 +244,5 @@ public class InMemoryJobStore(
 
         /** Any instant will do; this one is far from zero. */
         val EPOCH = Instant.parse("2030-01-01T00:00:00Z")
-
-        val MOST_URGENT_FIRST =
-            compareByDescending<StoredJob> { it.new.priority }
-                .thenBy(nullsLast()) { it.new.expectedAt }
-                .thenBy { it.turn }
-                .thenBy { it.id.value }
     }
 }

@@ -83,4 +83,13 @@ internal class StoredJob(val id: JobId, val new: NewJob, val enqueuedAt: Instant
         new.metadata?.let { Json.decodeFromString<Map<String, String>>(it) }.orEmpty(),
         new.parent, result, failures.toList(),
     )
+
+    companion object {
+        /** The order of claims. */
+        val MOST_URGENT_FIRST: Comparator<StoredJob> =
+            compareByDescending<StoredJob> { it.new.priority }
+                .thenBy(nullsLast()) { it.new.expectedAt }
+                .thenBy { it.turn }
+                .thenBy { it.id.value }
+    }
 }
