@@ -48,7 +48,7 @@ internal object Drain : Question {
 
     /**
      * Unmeasured, in the same JVM, with many jobs in memory whatever the settings. After 300,000 jobs of one worker the
-     * compiler still took 3.7 of the client's 8 µs for each of the next 500,000; after these, about 1 µs.
+     * compiler still took 3.7 of the client's 8 µs for each of the next 500,000.
      */
     private const val WARM_UPS = 2
     private const val WARM_UP = 400_000

@@ -10,7 +10,7 @@ import java.util.UUID
 
 /**
  * Ends completed jobs of which nothing is kept, neither a row in the archive nor a failed attempt: what [EndJobs] would
- * do at almost half of its cost.
+ * do, without reading them.
  */
 @OptIn(KittiwakeSpi::class)
 internal class ForgetJobs(schema: Schema) {
