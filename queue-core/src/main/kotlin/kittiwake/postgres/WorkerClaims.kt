@@ -10,6 +10,7 @@ import kittiwake.postgres.statement.GiveBack
 import kittiwake.postgres.statement.LookForJobs
 import java.sql.Connection
 import java.util.concurrent.ConcurrentHashMap
+import java.util.concurrent.ConcurrentLinkedDeque
 import kotlin.random.Random
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.seconds
@@ -22,6 +23,7 @@ import kotlin.time.TimeSource
  */
 @OptIn(KittiwakeSpi::class)
 internal class WorkerClaims(schema: Schema, retention: Retention, private val worker: WorkerId) {
+    /** One at a time uses it. */
     private class Search {
         val bound = ClaimBound()
         private var nextSweep: TimeMark = TimeSource.Monotonic.markNow()
@@ -39,19 +41,21 @@ internal class WorkerClaims(schema: Schema, retention: Retention, private val wo
 
     private val lookForJobs = LookForJobs(schema)
     private val claimJobs = ClaimJobs(schema, retention)
-    private val searches = ConcurrentHashMap<QueueName, Search>()
+
+    /** For each queue those that nobody uses now: as many as there ever were claims of it at once. */
+    private val searches = ConcurrentHashMap<QueueName, ConcurrentLinkedDeque<Search>>()
     val open = OpenLeases()
     private val doubtful = ConcurrentHashMap<Long, TimeMark>()
 
     /**
      * Claims, and remembers how far it looked. Now and then it looks everywhere, for tickets that a rival had locked
-     * and did not take.
+     * and did not take. Two claims of a queue at once are rivals, too.
      */
     fun claim(connection: Connection, queue: QueueName, limit: Int): List<ClaimedJob> {
-        val search = searches.getOrPut(queue) { Search() }
         val lease = Random.nextLong(1, Long.MAX_VALUE)
         val atMost = minOf(limit, LARGEST_LEASE)
-        synchronized(search) {
+        val search = begin(queue)
+        try {
             val (spans, isSweep) = search.spans()
             val started = TimeSource.Monotonic.markNow()
             val result =
@@ -67,7 +71,17 @@ internal class WorkerClaims(schema: Schema, retention: Retention, private val wo
             if (isSweep) search.swept(started.elapsedNow())
             open.open(lease, result.jobs)
             return result.jobs
+        } finally {
+            end(queue, search)
         }
+    }
+
+    private fun begin(queue: QueueName): Search =
+        searches.computeIfAbsent(queue) { ConcurrentLinkedDeque() }.pollFirst() ?: Search()
+
+    /** The one that was used last has got furthest. */
+    private fun end(queue: QueueName, search: Search) {
+        searches.getValue(queue).addFirst(search)
     }
 
     /**
@@ -76,20 +90,22 @@ internal class WorkerClaims(schema: Schema, retention: Retention, private val wo
      */
     fun look(connection: Connection, queues: Set<QueueName>, within: Duration): Set<QueueName> {
         val looks = queues.map { queue ->
-            val search = searches.getOrPut(queue) { Search() }
-            val (spans, isSweep) = synchronized(search) { search.spans() }
+            val search = begin(queue)
+            val (spans, isSweep) = search.spans()
             Look(queue, search, spans, isSweep)
         }
-        val started = TimeSource.Monotonic.markNow()
-        val found = lookForJobs.execute(connection, looks.associate { it.queue to it.spans }, within)
-        for (look in looks) {
-            synchronized(look.search) {
+        try {
+            val started = TimeSource.Monotonic.markNow()
+            val found = lookForJobs.execute(connection, looks.associate { it.queue to it.spans }, within)
+            for (look in looks) {
                 if (look.queue in found.ready) continue // The claim that follows may have to sweep for it.
                 look.search.bound.advance(found.snapshot, emptyList(), full = false)
                 if (look.isSweep) look.search.swept(started.elapsedNow())
             }
+            return found.ready + found.due
+        } finally {
+            looks.forEach { end(it.queue, it.search) }
         }
-        return found.ready + found.due
     }
 
     /** Gives back what was claimed by statements whose answer was lost: nobody here runs it. */

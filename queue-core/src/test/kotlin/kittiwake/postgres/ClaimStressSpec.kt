@@ -8,6 +8,7 @@ import io.kotest.matchers.shouldBe
 import kittiwake.KittiwakeSpi
 import kittiwake.enqueue.newJob
 import kittiwake.job.QueueName
+import kittiwake.job.WorkerId
 import kittiwake.job.job
 import kittiwake.store.Completion
 import kittiwake.testing.TestDatabase
@@ -29,7 +30,8 @@ import kotlin.random.Random
 private data class Load(val producer: Int)
 
 /**
- * Long, overlapping, partly rolled back transactions against claimers of all batch sizes: nothing lost, nothing twice.
+ * Long, overlapping, partly rolled back transactions against claimers of all batch sizes, two of each worker: nothing
+ * lost, nothing twice.
  */
 @OptIn(KittiwakeSpi::class)
 class ClaimStressSpec :
@@ -37,7 +39,7 @@ class ClaimStressSpec :
         val queue = QueueName("load")
         val type = job<Load>("load")
 
-        test("every committed job is claimed once, and no other, by rivals that never sweep past each other") {
+        test("every committed job is claimed once, and no other, by rivals and by those who claim twice at once") {
             val kittiwake = autoClose(TestDatabase.kittiwake { poolSize = 6 })
             val committed = ConcurrentHashMap.newKeySet<Long>()
             val claimed = ConcurrentHashMap<Long, AtomicInteger>()
@@ -78,8 +80,7 @@ class ClaimStressSpec :
                 }
             }
 
-            suspend fun claim(batch: Int) {
-                val worker = aWorkerOf(kittiwake.store)
+            suspend fun claim(worker: WorkerId, batch: Int) {
                 var emptySinceTheEnd = 0
                 while (emptySinceTheEnd < 2) {
                     val ended = !producing.get()
@@ -92,7 +93,10 @@ class ClaimStressSpec :
 
             withContext(Dispatchers.IO) {
                 coroutineScope {
-                    listOf(1, 3, 20, 100).forEach { batch -> launch { claim(batch) } }
+                    for (batch in listOf(1, 3, 20, 100)) {
+                        val worker = aWorkerOf(kittiwake.store)
+                        repeat(2) { launch { claim(worker, batch) } }
+                    }
                     (1..5).map { seed -> async { produce(seed) } }.awaitAll()
                     producing.set(false)
                 }

@@ -9,6 +9,10 @@ import kittiwake.store.Wakeups
 import kittiwake.worker.QueueConfig
 import kotlinx.coroutines.NonCancellable
 import kotlinx.coroutines.delay
+import kotlinx.coroutines.flow.MutableStateFlow
+import kotlinx.coroutines.flow.first
+import kotlinx.coroutines.sync.Mutex
+import kotlinx.coroutines.sync.withLock
 import kotlinx.coroutines.withContext
 import kotlinx.coroutines.withTimeoutOrNull
 import org.slf4j.LoggerFactory
@@ -21,7 +25,8 @@ import kotlin.time.TimeSource
 
 /**
  * Keeps the slots of one queue filled: claims while there are jobs, promotes those that fall due, and sleeps when there
- * is nothing to do until the bell rings or the next job is due.
+ * is nothing to do until the bell rings or the next job is due. While there are more jobs than it can claim, another
+ * coroutine [help]s.
  */
 @OptIn(KittiwakeSpi::class)
 internal class ClaimLoop(
@@ -33,8 +38,10 @@ internal class ClaimLoop(
     private val bells: Bells,
     private val time: TimeSource.WithComparableMarks,
     private val random: Random,
+    private val helping: Mutex,
     private val start: (ClaimedJob) -> Unit,
 ) {
+    private val isBusy = MutableStateFlow(false)
     private var announced = false
     private var fullClaims = 0
     private var nextDue: ComparableTimeMark = time.markNow()
@@ -46,33 +53,63 @@ internal class ClaimLoop(
     private var isDueKnown = false
 
     suspend fun run(): Nothing = forever("Claiming from queue \"${queue.name}\"", log, random) {
-        val room = awaitRoom()
-        if (nextDue.hasPassedNow()) promoteDue()
-        if (claim(room) == room) becomeBusy() else rest()
+        val room = ask()
+        val claimed =
+            orGiveUp(room) {
+                if (nextDue.hasPassedNow()) promoteDue()
+                claim(room)
+            }
+        if (claimed == room) becomeBusy() else rest()
+    }
+
+    /**
+     * Claims beside [run] while each claim is filled: one waits for the disk, or its answer is read, while the server
+     * works on the other. Of all queues of a worker one is [helping] at a time: where many are busy, they overlap
+     * anyway, and completions need connections, too.
+     */
+    suspend fun help(): Nothing = forever("Claiming from queue \"${queue.name}\" twice at once", log, random) {
+        isBusy.first { it }
+        slots.awaitRoom()
+        val room = slots.ask()
+        if (room == 0) return@forever
+        if (orGiveUp(room) { helping.withLock { claim(room) } } < room) isBusy.value = false
     }
 
     /**
      * A claim is a resource: from its commit to its hand-over nothing may come between, not even our own cancellation.
      */
     private suspend fun claim(room: Int): Int = withContext(NonCancellable) {
-        val asked = time.markNow()
+        val begun = time.markNow()
         val claimed = store.claim(worker, queue.name, room)
         if (claimed.isNotEmpty()) log.debug("Claimed {} of {} from queue \"{}\"", claimed.size, room, queue.name)
-        slots.take(claimed, claimTook = asked.elapsedNow()).forEach(start)
+        slots.take(claimed, asked = room, claimTook = begun.elapsedNow()).forEach(start)
         claimed.size
     }
 
     /** While all places are taken for long nobody needs to signal. Mostly there is room, and no timer is needed. */
-    private suspend fun awaitRoom(): Int {
-        val room = slots.room()
-        if (room > 0) return room
-        withTimeoutOrNull(SATURATED) { slots.awaitRoom() }?.let { return it }
-        stopListening()
-        return slots.awaitRoom()
+    private suspend fun ask(): Int {
+        while (true) {
+            val room = slots.ask()
+            if (room > 0) return room
+            if (withTimeoutOrNull(SATURATED) { slots.awaitRoom() } != null) continue
+            stopListening()
+            slots.awaitRoom()
+        }
+    }
+
+    private inline fun orGiveUp(room: Int, claim: () -> Int): Int = try {
+        claim()
+    } catch (e: Throwable) {
+        slots.giveUp(room)
+        throw e
     }
 
     private suspend fun becomeBusy() {
-        if (++fullClaims >= BUSY_AFTER) stopListening()
+        fullClaims = minOf(fullClaims + 1, BUSY_AFTER)
+        if (fullClaims == BUSY_AFTER) {
+            stopListening()
+            isBusy.value = true
+        }
         lookForDueSoon()
     }
 
@@ -96,6 +133,7 @@ internal class ClaimLoop(
      */
     private suspend fun rest() {
         fullClaims = 0
+        isBusy.value = false
         if (slots.isFlowing()) {
             stopListening()
             lookForDueSoon()

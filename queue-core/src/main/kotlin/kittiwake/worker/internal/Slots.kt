@@ -5,6 +5,8 @@ import kittiwake.job.ClaimedJob
 import kittiwake.worker.CLAIM_BATCH
 import kotlinx.coroutines.channels.Channel
 import kotlinx.coroutines.delay
+import kotlinx.coroutines.sync.Mutex
+import kotlinx.coroutines.sync.withLock
 import kotlin.time.ComparableTimeMark
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.seconds
@@ -14,7 +16,8 @@ import kotlin.time.TimeSource
  * The places of one queue: so many jobs run, some more wait claimed in memory. A claim asks for as many as there is
  * room for. How many may wait is the [prefetch], or without one what the [Pace] of late makes worth while.
  *
- * Room is made in bulk: not before half of what may wait is used up, so that claims stay large.
+ * Room is made in bulk: not before half of what may wait is used up, so that claims stay large. What a claim under way
+ * asked for is not room for another.
  */
 @OptIn(KittiwakeSpi::class)
 internal class Slots(
@@ -27,30 +30,29 @@ internal class Slots(
     private val pace = Pace(time)
     private val waiting = ArrayDeque<Waiting>()
     private var running = 0
+    private var asked = 0
     private var isRoomAwaited = false
+    private val oneWaits = Mutex()
     private val roomMade = Channel<Unit>(Channel.CONFLATED)
     private val madeToWait = Channel<Unit>(Channel.CONFLATED)
 
-    /** How many may be claimed now, or zero. */
-    fun room(): Int = synchronized(this) {
-        val ahead = prefetch ?: pace.ahead()
-        if (waiting.size > ahead / 2) 0 else (concurrency + ahead - running - waiting.size).coerceIn(0, CLAIM_BATCH)
-    }
+    /** How many a claim may ask for now, or zero. It ends in [take], or in [giveUp]. */
+    fun ask(): Int = synchronized(this) { room().also { asked += it } }
+
+    /** A claim that asked for so many has failed. */
+    fun giveUp(asked: Int): Unit = change { this.asked -= asked }
 
     /** Whether jobs come and go so fast that it pays to let some come together before they are claimed. */
     fun isFlowing(): Boolean = synchronized(this) { pace.isFast }
 
-    /** Suspends until at least one may be claimed. */
-    suspend fun awaitRoom(): Int {
-        while (true) {
-            val room = synchronized(this) { room().also { isRoomAwaited = it == 0 } }
-            if (room > 0) return room
-            roomMade.receive()
-        }
+    /** Suspends until a claim may ask for some. Whoever waits is told in turn. */
+    suspend fun awaitRoom(): Unit = oneWaits.withLock {
+        while (synchronized(this) { (room() == 0).also { isRoomAwaited = it } }) roomMade.receive()
     }
 
-    /** Takes [jobs] in, whose claim took so long, and returns those to start now. */
-    fun take(jobs: List<ClaimedJob>, claimTook: Duration): List<ClaimedJob> = synchronized(this) {
+    /** Takes [jobs] in, of as many as the claim [asked] for, whose claim took so long, and returns those to start now. */
+    fun take(jobs: List<ClaimedJob>, asked: Int, claimTook: Duration): List<ClaimedJob> = change {
+        this.asked -= asked
         pace.claimed(claimTook)
         val now = time.markNow()
         jobs.mapTo(waiting) { Waiting(it, now) }
@@ -61,18 +63,9 @@ internal class Slots(
     }
 
     /** A job has ended after [took], or without having run: its place goes to the next that waits, or becomes free. */
-    fun next(took: Duration?): ClaimedJob? {
-        val isNews: Boolean
-        val next = synchronized(this) {
-            took?.let(pace::done)
-            val next = waiting.removeFirstOrNull()?.claim
-            if (next == null) running--
-            isNews = isRoomAwaited && room() > 0
-            if (isNews) isRoomAwaited = false
-            next
-        }
-        if (isNews) roomMade.trySend(Unit)
-        return next
+    fun next(took: Duration?): ClaimedJob? = change {
+        took?.let(pace::done)
+        waiting.removeFirstOrNull()?.claim.also { if (it == null) running-- }
     }
 
     /**
@@ -92,6 +85,25 @@ internal class Slots(
 
     /** Takes out all that were claimed and not started. */
     fun clear(): List<ClaimedJob> = synchronized(this) { waiting.map { it.claim }.also { waiting.clear() } }
+
+    private fun room(): Int {
+        val ahead = prefetch ?: pace.ahead()
+        val coming = waiting.size + asked
+        return if (coming > ahead / 2) 0 else (concurrency + ahead - running - coming).coerceIn(0, CLAIM_BATCH)
+    }
+
+    /** Whoever waits for room is told when a change has made some. */
+    private inline fun <T> change(what: () -> T): T {
+        val isNews: Boolean
+        val result = synchronized(this) {
+            what().also {
+                isNews = isRoomAwaited && room() > 0
+                if (isNews) isRoomAwaited = false
+            }
+        }
+        if (isNews) roomMade.trySend(Unit)
+        return result
+    }
 
     private companion object {
         /** Twenty times as long as what is claimed ahead is meant to wait. */

@@ -24,6 +24,7 @@ import kotlinx.coroutines.currentCoroutineContext
 import kotlinx.coroutines.job
 import kotlinx.coroutines.joinAll
 import kotlinx.coroutines.launch
+import kotlinx.coroutines.sync.Mutex
 import kotlinx.coroutines.withContext
 import kotlinx.coroutines.withTimeoutOrNull
 import kotlin.coroutines.CoroutineContext
@@ -109,13 +110,14 @@ internal class WorkerLife(
                 onRescued = telling::rescued,
             ).run()
         }
+        val helping = Mutex()
         for (queue in config.queues) {
             val slots = slots.getValue(queue.name)
-            launch {
-                ClaimLoop(queue, id, store, slots, wakeups, bells, time, random) {
-                    work.start(it, slots)
-                }.run()
-            }
+            val claims =
+                ClaimLoop(queue, id, store, slots, wakeups, bells, time, random, helping) { work.start(it, slots) }
+            launch { claims.run() }
+            // Of two claims at once either may come first: a queue that runs one job at a time keeps its order.
+            if (queue.concurrency > 1) launch { claims.help() }
             launch {
                 while (true) slots.awaitOverdue().let { releases.launch { release(it) } }
             }

@@ -1,0 +1,169 @@
+package kittiwake.worker
+
+import io.kotest.core.spec.style.FunSpec
+import io.kotest.matchers.collections.shouldContainExactlyInAnyOrder
+import io.kotest.matchers.comparables.shouldBeLessThanOrEqualTo
+import io.kotest.matchers.ints.shouldBeGreaterThan
+import io.kotest.matchers.shouldBe
+import kittiwake.KittiwakeSpi
+import kittiwake.event.JobEvent
+import kittiwake.job.ClaimedJob
+import kittiwake.job.JobId
+import kittiwake.job.QueueName
+import kittiwake.job.WorkerId
+import kittiwake.job.job
+import kittiwake.store.JobStore
+import kotlinx.coroutines.Job
+import kotlinx.coroutines.delay
+import java.io.IOException
+import kotlin.time.Duration.Companion.milliseconds
+import kotlin.time.Duration.Companion.seconds
+
+/** Two claims of one queue at once, on virtual time. */
+@OptIn(KittiwakeSpi::class)
+class TwoClaimsSpec :
+    FunSpec({
+        val queue = "q"
+        val noop = job<Args>(queue) { handle { } }
+
+        suspend fun VirtualWorker.enqueue(jobs: Int): List<JobId> = List(jobs) { enqueue(noop, Args(it)) }
+
+        fun VirtualWorker.working(configure: QueueBuilder.() -> Unit = {}): Job = run {
+            queue(queue, configure = configure)
+            jobs(noop)
+        }
+
+        fun VirtualWorker.done() = events.mapNotNull { (_, event) -> (event as? JobEvent.Completed)?.id }
+
+        /** What comes next starts at once: nobody waits for room that there is. */
+        suspend fun VirtualWorker.shouldBeAwake() {
+            repeat(3) {
+                delay(1.seconds)
+                val (since, next) = now to enqueue(noop, Args())
+                delay(20.milliseconds)
+                timesOf<JobEvent.Started>(next).single() - since shouldBeLessThanOrEqualTo 10.milliseconds
+            }
+        }
+
+        test("are under way while all that were made are filled, and never more") {
+            val claims = SlowClaims()
+            virtually(claims::over) {
+                val jobs = enqueue(6_000)
+                val run = working()
+                delay(5.seconds)
+                done() shouldContainExactlyInAnyOrder jobs
+                claims.most shouldBe 2
+                shouldBeAwake()
+                run.stop()
+            }
+        }
+
+        test("are not made of a queue that runs one job at a time, and keeps its order") {
+            val claims = SlowClaims()
+            virtually(claims::over) {
+                val jobs = enqueue(1_000)
+                val run = working { concurrency = 1 }
+                delay(5.seconds)
+                claims.most shouldBe 1
+                events.mapNotNull { (_, event) -> (event as? JobEvent.Started)?.id } shouldBe jobs
+                run.stop()
+            }
+        }
+
+        test("are not made while jobs come one by one") {
+            val claims = SlowClaims()
+            virtually(claims::over) {
+                val run = working()
+                repeat(500) {
+                    enqueue(4)
+                    delay(1.milliseconds)
+                }
+                claims.most shouldBe 1
+                run.stop()
+            }
+        }
+
+        for (ahead in listOf(0, 1, 10, 500)) {
+            test("take no more together than fits, with $ahead ahead") {
+                val claims = SlowClaims()
+                virtually(claims::over) {
+                    val jobs = enqueue(3_000)
+                    val run =
+                        working {
+                            concurrency = 4
+                            prefetch = ahead
+                        }
+                    while (count<JobEvent.Completed>() < jobs.size) {
+                        claims.taken - count<JobEvent.Completed>() shouldBeLessThanOrEqualTo 4 + ahead
+                        delay(1.milliseconds)
+                    }
+                    run.stop()
+                }
+            }
+        }
+
+        for (ahead in listOf(0, 100)) {
+            test("leave the room that they asked for, when they fail or find nothing, with $ahead ahead") {
+                val claims = SlowClaims(fails = { claim -> claim in 20..30 || claim % 7 == 0 })
+                virtually(claims::over) {
+                    val jobs = enqueue(40 * (ahead + 10))
+                    val run = working { prefetch = ahead }
+                    delay(60.seconds)
+                    done() shouldContainExactlyInAnyOrder jobs
+                    claims.failed shouldBeGreaterThan 12
+                    claims.stopFailing()
+                    shouldBeAwake()
+                    run.stop()
+                }
+            }
+        }
+
+        test("of several queues at once are one more than there are queues") {
+            val claims = SlowClaims()
+            val types = List(4) { n -> job<Args>("q$n") { handle { } } }
+            virtually(claims::over) {
+                val jobs = types.flatMap { type -> List(1_500) { enqueue(type, Args(it)) } }
+                val run = run {
+                    types.forEach { queue(it.queue.value) }
+                    types.forEach { jobs(it) }
+                }
+                delay(10.seconds)
+                done() shouldContainExactlyInAnyOrder jobs
+                claims.most shouldBe types.size + 1
+                run.stop()
+            }
+        }
+    })
+
+/** Claims that take 2 to 4 ms. While some [fails], those of which nothing comes take 300 ms more. */
+@OptIn(KittiwakeSpi::class)
+private class SlowClaims(private var fails: ((claim: Int) -> Boolean)? = null) {
+    private var begun = 0
+    private var underWay = 0
+    var most = 0
+        private set
+    var taken = 0
+        private set
+    var failed = 0
+        private set
+
+    fun stopFailing() {
+        fails = null
+    }
+
+    fun over(store: JobStore): JobStore = object : JobStore by store {
+        override suspend fun claim(worker: WorkerId, queue: QueueName, limit: Int): List<ClaimedJob> {
+            val claim = ++begun
+            most = maxOf(most, ++underWay)
+            try {
+                delay((2 + claim % 3).milliseconds)
+                val jobs = if (fails?.invoke(claim) == true) null else store.claim(worker, queue, limit)
+                if (jobs.isNullOrEmpty() && fails != null) delay(300.milliseconds)
+                taken += jobs?.size ?: throw IOException("claim $claim failed").also { failed++ }
+                return jobs
+            } finally {
+                underWay--
+            }
+        }
+    }
+}
