@@ -7,6 +7,7 @@ import bench.Server
 import bench.limit.BareListener
 import bench.noop
 import kittiwake.KittiwakeSpi
+import kittiwake.event.JobObserver
 import kittiwake.postgres.Kittiwake
 import kittiwake.worker.Worker
 import kittiwake.worker.worker
@@ -59,7 +60,7 @@ private class AtWork(private val settings: WorkerSettings, private val kittiwake
     /** The clock runs from the start of `run()` to the last completion written, and so do the counters. */
     private suspend fun drain(jobs: Int, settings: WorkerSettings): Unit = coroutineScope {
         val done = Completions(jobs, meter)
-        val worker = worker(settings, done) {}
+        val worker = worker(settings, listOf(done)) {}
         val start = meter.read()
         val running = launch(Dispatchers.Default) { worker.run() }
         val end = done.last.await()
@@ -69,11 +70,12 @@ private class AtWork(private val settings: WorkerSettings, private val kittiwake
 
     private suspend fun attend(atMost: Int): Unit = coroutineScope {
         val starts = Starts(atMost)
+        val begun = Beginnings()
         val done = Completions(atMost, meter)
-        val worker = worker(settings, done, starts::note)
+        val worker = worker(settings, listOf(begun, done), starts::note)
         val running = launch(Dispatchers.Default) { worker.run() }
         say(Reply.Attending)
-        val jobs = finish { Reply.Seen(done.started, done.count, done.lastAt, meter.clientCpu(), times.take()) }
+        val jobs = finish { Reply.Seen(begun.count, done.count, done.lastAt, meter.clientCpu(), times.take()) }
         while (done.count < jobs) delay(1)
         running.cancelAndJoin()
         say(starts.attended(jobs))
@@ -110,7 +112,7 @@ private class AtWork(private val settings: WorkerSettings, private val kittiwake
         suspended.startCoroutine(decoded, Continuation(EmptyCoroutineContext) {})
     }
 
-    private fun worker(settings: WorkerSettings, done: Completions, work: (NoopArgs) -> Unit): Worker =
+    private fun worker(settings: WorkerSettings, observers: List<JobObserver>, work: (NoopArgs) -> Unit): Worker =
         worker(TimedStore(kittiwake.store, times)) {
             val names = List(settings.queues) { if (it == 0) "noop" else "noop-$it" }
             queue(*names.toTypedArray()) {
@@ -119,6 +121,6 @@ private class AtWork(private val settings: WorkerSettings, private val kittiwake
             }
             settings.pollEveryMillis?.let { pollEvery = it.milliseconds }
             bind(settings.handler, type, transactional, work)
-            observe(done)
+            observers.forEach(::observe)
         }
 }
