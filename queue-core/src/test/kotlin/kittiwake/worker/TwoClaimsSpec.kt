@@ -122,7 +122,7 @@ class TwoClaimsSpec :
             val claims = SlowClaims()
             val types = List(4) { n -> job<Args>("q$n") { handle { } } }
             virtually(claims::over) {
-                val jobs = types.flatMap { type -> List(1_500) { enqueue(type, Args(it)) } }
+                val jobs = types.flatMap { type -> List(4_000) { enqueue(type, Args(it)) } }
                 val run = run {
                     types.forEach { queue(it.queue.value) }
                     types.forEach { jobs(it) }
