@@ -23,88 +23,86 @@ import kotlin.time.TimeSource
  */
 @OptIn(KittiwakeSpi::class)
 internal class WorkerClaims(schema: Schema, retention: Retention, private val worker: WorkerId) {
-    /** One at a time uses it. */
-    private class Search {
-        val bound = ClaimBound()
+    /** How a queue is searched: by whoever does so at the same time, each from where an earlier search had got to. */
+    private class Searches {
+        private val idle = ConcurrentLinkedDeque<ClaimBound>()
+
+        @Volatile
         private var nextSweep: TimeMark = TimeSource.Monotonic.markNow()
 
-        /** Where to look now, and whether that is everywhere. */
-        fun spans(): Pair<List<Span>, Boolean> =
-            if (nextSweep.hasPassedNow()) bound.everything() to true else bound.spans() to false
+        fun begin(): Search {
+            val bound = idle.pollFirst() ?: ClaimBound()
+            val isSweep = nextSweep.hasPassedNow()
+            return Search(this, bound, if (isSweep) bound.everything() else bound.spans(), isSweep)
+        }
+
+        fun end(search: Search) {
+            idle.addFirst(search.bound)
+        }
 
         fun swept(took: Duration) {
             nextSweep = TimeSource.Monotonic.markNow() + maxOf(SWEEP_EVERY, took * SWEEP_SHARE)
         }
     }
 
-    private class Look(val queue: QueueName, val search: Search, val spans: List<Span>, val isSweep: Boolean)
+    /** One search of a queue through [spans], which are everywhere when it [isSweep]. */
+    private class Search(val of: Searches, val bound: ClaimBound, val spans: List<Span>, val isSweep: Boolean) {
+        private val started: TimeMark = TimeSource.Monotonic.markNow()
+
+        /** It has found [taken], in the order of the index: all there was, unless it is [full]. */
+        fun found(snapshot: Snapshot, taken: List<Place>, full: Boolean) {
+            bound.advance(snapshot, taken, full)
+            if (isSweep) of.swept(started.elapsedNow())
+        }
+    }
 
     private val lookForJobs = LookForJobs(schema)
     private val claimJobs = ClaimJobs(schema, retention)
-
-    /** For each queue those that nobody uses now: as many as there ever were claims of it at once. */
-    private val searches = ConcurrentHashMap<QueueName, ConcurrentLinkedDeque<Search>>()
+    private val searches = ConcurrentHashMap<QueueName, Searches>()
     val open = OpenLeases()
     private val doubtful = ConcurrentHashMap<Long, TimeMark>()
 
     /**
      * Claims, and remembers how far it looked. Now and then it looks everywhere, for tickets that a rival had locked
-     * and did not take. Two claims of a queue at once are rivals, too.
+     * and did not take. Two claims of a queue at once are rivals, too; when one of them fails, both begin anew.
      */
     fun claim(connection: Connection, queue: QueueName, limit: Int): List<ClaimedJob> {
         val lease = Random.nextLong(1, Long.MAX_VALUE)
         val atMost = minOf(limit, LARGEST_LEASE)
-        val search = begin(queue)
-        try {
-            val (spans, isSweep) = search.spans()
-            val started = TimeSource.Monotonic.markNow()
-            val result =
-                try {
-                    claimJobs.execute(connection, worker, queue, lease, spans, atMost)
-                } catch (e: Exception) {
-                    doubtful[lease] = TimeSource.Monotonic.markNow()
-                    throw e
-                }
-            search.bound.advance(result.snapshot, result.places, full = result.places.size >= atMost)
-            // All that it took was cancelled: nobody will end what is in this lease.
-            if (result.jobs.isEmpty() && result.places.isNotEmpty()) doubtful[lease] = TimeSource.Monotonic.markNow()
-            if (isSweep) search.swept(started.elapsedNow())
-            open.open(lease, result.jobs)
-            return result.jobs
-        } finally {
-            end(queue, search)
-        }
+        val search = search(queue)
+        val result =
+            try {
+                claimJobs.execute(connection, worker, queue, lease, search.spans, atMost)
+            } catch (e: Exception) {
+                doubtful[lease] = TimeSource.Monotonic.markNow()
+                searches.remove(queue, search.of)
+                throw e
+            }
+        search.found(result.snapshot, result.places, full = result.places.size >= atMost)
+        search.of.end(search)
+        // All that it took was cancelled: nobody will end what is in this lease.
+        if (result.jobs.isEmpty() && result.places.isNotEmpty()) doubtful[lease] = TimeSource.Monotonic.markNow()
+        open.open(lease, result.jobs)
+        return result.jobs
     }
 
-    private fun begin(queue: QueueName): Search =
-        searches.computeIfAbsent(queue) { ConcurrentLinkedDeque() }.pollFirst() ?: Search()
-
-    /** The one that was used last has got furthest. */
-    private fun end(queue: QueueName, search: Search) {
-        searches.getValue(queue).addFirst(search)
-    }
+    private fun search(queue: QueueName): Search = searches.computeIfAbsent(queue) { Searches() }.begin()
 
     /**
      * The queues in which a claim may find something, or which have jobs that are due [within] so long. It looks where
      * claims would, and where nothing is, that is remembered as after a claim that found nothing.
      */
     fun look(connection: Connection, queues: Set<QueueName>, within: Duration): Set<QueueName> {
-        val looks = queues.map { queue ->
-            val search = begin(queue)
-            val (spans, isSweep) = search.spans()
-            Look(queue, search, spans, isSweep)
-        }
+        val searches = queues.associateWith(::search)
         try {
-            val started = TimeSource.Monotonic.markNow()
-            val found = lookForJobs.execute(connection, looks.associate { it.queue to it.spans }, within)
-            for (look in looks) {
-                if (look.queue in found.ready) continue // The claim that follows may have to sweep for it.
-                look.search.bound.advance(found.snapshot, emptyList(), full = false)
-                if (look.isSweep) look.search.swept(started.elapsedNow())
+            val found = lookForJobs.execute(connection, searches.mapValues { it.value.spans }, within)
+            for ((queue, search) in searches) {
+                // The claim that follows may have to sweep for it.
+                if (queue !in found.ready) search.found(found.snapshot, emptyList(), full = false)
             }
             return found.ready + found.due
         } finally {
-            looks.forEach { end(it.queue, it.search) }
+            searches.values.forEach { it.of.end(it) }
         }
     }
 

@@ -6,8 +6,14 @@ import java.sql.Connection
 import java.sql.PreparedStatement
 import java.sql.SQLException
 
-/** A connection on which every query takes effect and then fails, as when the network is cut before the answer. */
-class LosesAnswers(real: Connection) {
+/**
+ * A connection on which something happens between every query and its answer. Unless said otherwise it takes effect and
+ * then fails, as when the network is cut.
+ */
+class LosesAnswers(
+    real: Connection,
+    private val beforeAnswer: () -> Unit = { throw SQLException("the connection was lost", "08006") },
+) {
     val connection: Connection =
         proxy(real) { name, result ->
             if (name ==
@@ -20,7 +26,7 @@ class LosesAnswers(real: Connection) {
         }
 
     private fun statement(real: PreparedStatement): PreparedStatement = proxy(real) { name, result ->
-        if (name == "executeQuery") throw SQLException("the connection was lost", "08006")
+        if (name == "executeQuery") beforeAnswer()
         if (name == "getConnection") connection else result
     }
 

@@ -9,6 +9,7 @@ import kittiwake.KittiwakeSpi
 import kittiwake.event.JobEvent
 import kittiwake.job.ClaimedJob
 import kittiwake.job.JobId
+import kittiwake.job.JobState
 import kittiwake.job.QueueName
 import kittiwake.job.WorkerId
 import kittiwake.job.job
@@ -16,20 +17,21 @@ import kittiwake.store.JobStore
 import kotlinx.coroutines.Job
 import kotlinx.coroutines.delay
 import java.io.IOException
+import kotlin.time.Duration.Companion.hours
 import kotlin.time.Duration.Companion.milliseconds
+import kotlin.time.Duration.Companion.minutes
 import kotlin.time.Duration.Companion.seconds
 
 /** Two claims of one queue at once, on virtual time. */
 @OptIn(KittiwakeSpi::class)
 class TwoClaimsSpec :
     FunSpec({
-        val queue = "q"
-        val noop = job<Args>(queue) { handle { } }
+        val noop = job<Args>(QUEUE) { handle { } }
 
         suspend fun VirtualWorker.enqueue(jobs: Int): List<JobId> = List(jobs) { enqueue(noop, Args(it)) }
 
         fun VirtualWorker.working(configure: QueueBuilder.() -> Unit = {}): Job = run {
-            queue(queue, configure = configure)
+            queue(QUEUE, configure = configure)
             jobs(noop)
         }
 
@@ -70,6 +72,66 @@ class TwoClaimsSpec :
             }
         }
 
+        test("leave room for what falls due while jobs take long") {
+            val long = job<Args>("long") {
+                queue = QUEUE
+                handle { delay(if (it.n % 2 == 0) 10.minutes else 9.minutes) }
+            }
+            virtually(SlowClaims()::over) {
+                repeat(100) { enqueue(long, Args(it)) }
+                val run = run {
+                    queue(QUEUE) { concurrency = 2 }
+                    jobs(noop, long)
+                }
+                val urgent = List(8) { n ->
+                    enqueue(noop, Args()) {
+                        priority = 10
+                        delay = 5.minutes + 19.minutes * n
+                    }
+                }
+                delay(3.hours)
+                for ((n, id) in urgent.withIndex()) {
+                    val due = 5.minutes + 19.minutes * n
+                    val room = events.first { (at, event) -> event is JobEvent.Completed && at >= due }.first
+                    timesOf<JobEvent.Started>(id).single() - room shouldBeLessThanOrEqualTo 10.milliseconds
+                }
+                run.stop()
+            }
+        }
+
+        test("of one queue that hang do not hold up another") {
+            val claims = SlowClaims(hang = { queue -> queue == "hung" })
+            val hung = job<Args>("hung") { handle { } }
+            val other = job<Args>("other") { handle { delay(5.milliseconds) } }
+            virtually(claims::over) {
+                List(6_000) { enqueue(hung, Args(it)) }
+                List(9_000) { enqueue(other, Args(it)) }
+                val run = run {
+                    queue("hung", "other")
+                    jobs(hung, other)
+                }
+                delay(5.seconds)
+                claims.hanging shouldBe 2
+                val done = events.count { (_, event) -> event is JobEvent.Completed && event.name == "other" }
+                done shouldBeGreaterThan 8 * 200 * 4
+                run.stop()
+            }
+        }
+
+        test("that are under way when the worker stops are handed over, and lose nothing") {
+            for (after in 40..80 step 3) {
+                val claims = SlowClaims()
+                virtually(claims::over) {
+                    val jobs = enqueue(6_000)
+                    val run = working()
+                    delay(after.milliseconds)
+                    run.stop()
+                    count<JobEvent.Completed>() + count<JobEvent.Released>() shouldBe claims.taken
+                    jobs.count { stateOf(it) is JobState.Ready } shouldBe jobs.size - count<JobEvent.Completed>()
+                }
+            }
+        }
+
         test("are not made while jobs come one by one") {
             val claims = SlowClaims()
             virtually(claims::over) {
@@ -83,11 +145,11 @@ class TwoClaimsSpec :
             }
         }
 
-        for (ahead in listOf(0, 1, 10, 500)) {
+        for (ahead in listOf(0, 1, 10, 2_000)) {
             test("take no more together than fits, with $ahead ahead") {
                 val claims = SlowClaims()
                 virtually(claims::over) {
-                    val jobs = enqueue(3_000)
+                    val jobs = enqueue(6_000)
                     val run =
                         working {
                             concurrency = 4
@@ -97,6 +159,7 @@ class TwoClaimsSpec :
                         claims.taken - count<JobEvent.Completed>() shouldBeLessThanOrEqualTo 4 + ahead
                         delay(1.milliseconds)
                     }
+                    claims.most shouldBe if (ahead > 100) 2 else 1
                     run.stop()
                 }
             }
@@ -135,16 +198,27 @@ class TwoClaimsSpec :
         }
     })
 
-/** Claims that take 2 to 4 ms. While some [fails], those of which nothing comes take 300 ms more. */
+private const val QUEUE = "q"
+
+/**
+ * Claims that take 2 to 4 ms. Two at once of a queue may [hang] for long. While some [fails], those of which nothing comes
+ * take 300 ms more.
+ */
 @OptIn(KittiwakeSpi::class)
-private class SlowClaims(private var fails: ((claim: Int) -> Boolean)? = null) {
+private class SlowClaims(
+    private val hang: (queue: String) -> Boolean = { false },
+    private var fails: ((claim: Int) -> Boolean)? = null,
+) {
     private var begun = 0
     private var underWay = 0
+    private val of = mutableMapOf<QueueName, Int>()
     var most = 0
         private set
     var taken = 0
         private set
     var failed = 0
+        private set
+    var hanging = 0
         private set
 
     fun stopFailing() {
@@ -155,14 +229,20 @@ private class SlowClaims(private var fails: ((claim: Int) -> Boolean)? = null) {
         override suspend fun claim(worker: WorkerId, queue: QueueName, limit: Int): List<ClaimedJob> {
             val claim = ++begun
             most = maxOf(most, ++underWay)
+            of.merge(queue, 1, Int::plus)
             try {
                 delay((2 + claim % 3).milliseconds)
+                if (hang(queue.value) && of.getValue(queue) > 1) {
+                    hanging++
+                    delay(10.seconds)
+                }
                 val jobs = if (fails?.invoke(claim) == true) null else store.claim(worker, queue, limit)
                 if (jobs.isNullOrEmpty() && fails != null) delay(300.milliseconds)
                 taken += jobs?.size ?: throw IOException("claim $claim failed").also { failed++ }
                 return jobs
             } finally {
                 underWay--
+                of.merge(queue, -1, Int::plus)
             }
         }
     }

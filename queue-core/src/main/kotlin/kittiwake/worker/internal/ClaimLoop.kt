@@ -53,26 +53,25 @@ internal class ClaimLoop(
     private var isDueKnown = false
 
     suspend fun run(): Nothing = forever("Claiming from queue \"${queue.name}\"", log, random) {
-        val room = ask()
-        val claimed =
-            orGiveUp(room) {
-                if (nextDue.hasPassedNow()) promoteDue()
-                claim(room)
-            }
-        if (claimed == room) becomeBusy() else rest()
+        awaitRoom()
+        if (nextDue.hasPassedNow()) promoteDue()
+        val room = slots.ask()
+        if (room == 0) return@forever
+        if (claim(room) == room) becomeBusy() else rest()
     }
 
     /**
-     * Claims beside [run] while each claim is filled: one waits for the disk, or its answer is read, while the server
-     * works on the other. Of all queues of a worker one is [helping] at a time: where many are busy, they overlap
-     * anyway, and completions need connections, too.
+     * Claims beside [run] while jobs are done fast and each claim is filled: one waits for the disk, or its answer is
+     * read, while the server works on the other. Of all queues of a worker one is [helping] at a time: where many are
+     * busy, they overlap anyway, and completions need connections, too.
      */
-    suspend fun help(): Nothing = forever("Claiming from queue \"${queue.name}\" twice at once", log, random) {
+    suspend fun help(): Nothing = forever("Claiming twice at once from queue \"${queue.name}\"", log, random) {
         isBusy.first { it }
         slots.awaitRoom()
-        val room = slots.ask()
-        if (room == 0) return@forever
-        if (orGiveUp(room) { helping.withLock { claim(room) } } < room) isBusy.value = false
+        helping.withLock {
+            val room = if (isBusy.value) slots.ask() else 0
+            if (room > 0 && claim(room) < room) isBusy.value = false
+        }
     }
 
     /**
@@ -80,35 +79,32 @@ internal class ClaimLoop(
      */
     private suspend fun claim(room: Int): Int = withContext(NonCancellable) {
         val begun = time.markNow()
-        val claimed = store.claim(worker, queue.name, room)
+        val claimed =
+            try {
+                store.claim(worker, queue.name, room)
+            } catch (e: Throwable) {
+                slots.giveUp(room)
+                // What it had locked comes free, and nobody else may be awake to see it.
+                bells.ring(queue.name)
+                throw e
+            }
         if (claimed.isNotEmpty()) log.debug("Claimed {} of {} from queue \"{}\"", claimed.size, room, queue.name)
         slots.take(claimed, asked = room, claimTook = begun.elapsedNow()).forEach(start)
         claimed.size
     }
 
     /** While all places are taken for long nobody needs to signal. Mostly there is room, and no timer is needed. */
-    private suspend fun ask(): Int {
-        while (true) {
-            val room = slots.ask()
-            if (room > 0) return room
-            if (withTimeoutOrNull(SATURATED) { slots.awaitRoom() } != null) continue
-            stopListening()
-            slots.awaitRoom()
-        }
-    }
-
-    private inline fun orGiveUp(room: Int, claim: () -> Int): Int = try {
-        claim()
-    } catch (e: Throwable) {
-        slots.giveUp(room)
-        throw e
+    private suspend fun awaitRoom() {
+        if (slots.hasRoom || withTimeoutOrNull(SATURATED) { slots.awaitRoom() } != null) return
+        stopListening()
+        slots.awaitRoom()
     }
 
     private suspend fun becomeBusy() {
         fullClaims = minOf(fullClaims + 1, BUSY_AFTER)
         if (fullClaims == BUSY_AFTER) {
             stopListening()
-            isBusy.value = true
+            isBusy.value = slots.isFlowing()
         }
         lookForDueSoon()
     }

@@ -36,6 +36,8 @@ internal class Slots(
     private val roomMade = Channel<Unit>(Channel.CONFLATED)
     private val madeToWait = Channel<Unit>(Channel.CONFLATED)
 
+    val hasRoom: Boolean get() = synchronized(this) { room() > 0 }
+
     /** How many a claim may ask for now, or zero. It ends in [take], or in [giveUp]. */
     fun ask(): Int = synchronized(this) { room().also { asked += it } }
 
