@@ -107,13 +107,14 @@ class TwoClaimsSpec :
                 List(6_000) { enqueue(hung, Args(it)) }
                 List(9_000) { enqueue(other, Args(it)) }
                 val run = run {
-                    queue("hung", "other")
+                    queue("hung")
+                    queue("other") { prefetch = 0 }
                     jobs(hung, other)
                 }
                 delay(5.seconds)
                 claims.hanging shouldBe 2
                 val done = events.count { (_, event) -> event is JobEvent.Completed && event.name == "other" }
-                done shouldBeGreaterThan 8 * 200 * 4
+                done shouldBeGreaterThan 8 * 100 * 4
                 run.stop()
             }
         }
