@@ -32,7 +32,8 @@ internal class InsertAnyJobs(schema: Schema) {
 
 // Stores jobs in the order given, and their tickets: in ready, or in scheduled while they are not due. Conflicts come
 // back without an id. Sorted by key, so that two transactions that store the same keys wait for each other in one
-// order.
+// order. An array for each column is what it takes when the jobs differ, and almost twice as much as for jobs that do
+// not: what was measured is said at "insert like jobs".
 // language=PostgreSQL
 private const val INSERT_ANY_JOBS = """
 /* kittiwake: insert any jobs */

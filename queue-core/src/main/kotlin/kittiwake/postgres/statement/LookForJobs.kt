@@ -37,6 +37,9 @@ private fun ResultSet.queues(column: String): Set<QueueName> =
 
 // Which queues have a ticket in these spans, and which have one that is due within :within microseconds. It locks
 // nothing, so tickets that rivals are taking count. Indexes: ready_pkey, scheduled_due_idx.
+//
+// 1,000 queues with nothing to do take 3 to 5 ms, once a second; a claim and a look for each of them took 25,000
+// statements in ten seconds and a third of a core (decision 0032).
 // language=PostgreSQL
 private const val LOOK_FOR_JOBS = """
 /* kittiwake: look for jobs */
