@@ -202,8 +202,8 @@ class TwoClaimsSpec :
 private const val QUEUE = "q"
 
 /**
- * Claims that take 2 to 4 ms. Two at once of a queue may [hang] for long. While some [fails], those of which nothing comes
- * take 300 ms more.
+ * Claims that take 2 to 4 ms. Two at once of a queue may [hang] for long. While some [fails], those of which nothing
+ * comes take 300 ms more.
  */
 @OptIn(KittiwakeSpi::class)
 private class SlowClaims(

@@ -55,7 +55,7 @@ internal class ClaimLoop(
     suspend fun run(): Nothing = forever("Claiming from queue \"${queue.name}\"", log, random) {
         awaitRoom()
         if (nextDue.hasPassedNow()) promoteDue()
-        val room = slots.ask()
+        val room = slots.first.ask()
         if (room == 0) return@forever
         if (claim(room) == room) becomeBusy() else rest()
     }
@@ -67,9 +67,9 @@ internal class ClaimLoop(
      */
     suspend fun help(): Nothing = forever("Claiming twice at once from queue \"${queue.name}\"", log, random) {
         isBusy.first { it }
-        slots.awaitRoom()
+        slots.second.awaitRoom()
         helping.withLock {
-            val room = if (isBusy.value) slots.ask() else 0
+            val room = if (isBusy.value) slots.second.ask() else 0
             if (room > 0 && claim(room) < room) isBusy.value = false
         }
     }
@@ -95,9 +95,9 @@ internal class ClaimLoop(
 
     /** While all places are taken for long nobody needs to signal. Mostly there is room, and no timer is needed. */
     private suspend fun awaitRoom() {
-        if (slots.hasRoom || withTimeoutOrNull(SATURATED) { slots.awaitRoom() } != null) return
+        if (slots.first.hasRoom || withTimeoutOrNull(SATURATED) { slots.first.awaitRoom() } != null) return
         stopListening()
-        slots.awaitRoom()
+        slots.first.awaitRoom()
     }
 
     private suspend fun becomeBusy() {

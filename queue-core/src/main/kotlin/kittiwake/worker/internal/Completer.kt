@@ -15,9 +15,11 @@ import kittiwake.worker.COMPLETION_BATCH
 import kittiwake.worker.COMPLETION_WINDOW
 import kotlinx.coroutines.channels.Channel
 import kotlinx.coroutines.channels.ClosedSendChannelException
+import kotlinx.coroutines.coroutineScope
 import kotlinx.coroutines.currentCoroutineContext
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.ensureActive
+import kotlinx.coroutines.launch
 import org.slf4j.LoggerFactory
 import kotlin.random.Random
 import kotlin.time.Duration
@@ -25,8 +27,9 @@ import kotlin.time.Duration.Companion.minutes
 import kotlin.time.TimeSource
 
 /**
- * Writes completions in batches, in the order in which they came. The channel is bounded: a slow database slows the
- * handlers, not the heap.
+ * Writes completions in batches, and two batches at once: one waits for the disk while the server works on the other.
+ * All of one lease go the same way, in the order in which they came, for of two batches under way neither could know
+ * that it empties the lease. The channels are bounded: a slow database slows the handlers, not the heap.
  *
  * A batch that cannot be written is tried again until [giveUpAfter] has passed; then the worker must take a new id, so
  * that its claims are taken back rather than kept by a process that can never finish them.
@@ -42,11 +45,11 @@ internal class Completer(
     private val onLost: (Completion) -> Unit,
     private val onGivenUp: () -> Unit,
 ) {
-    private val channel = Channel<Completion>(CAPACITY)
+    private val ways = List(WAYS) { Channel<Completion>(CAPACITY / WAYS) }
 
     suspend fun submit(completion: Completion) {
         try {
-            channel.send(completion)
+            ways[completion.claim.lease.mod(WAYS)].send(completion)
         } catch (_: ClosedSendChannelException) {
             onLost(completion)
         }
@@ -54,12 +57,16 @@ internal class Completer(
 
     /** Nothing more will come: [run] writes what is there and returns. */
     fun close() {
-        channel.close()
+        ways.forEach { it.close() }
     }
 
-    suspend fun run() {
+    suspend fun run(): Unit = coroutineScope {
+        ways.forEach { launch { write(it) } }
+    }
+
+    private suspend fun write(way: Channel<Completion>) {
         while (true) {
-            val batch = channel.receiveBatch(COMPLETION_BATCH, COMPLETION_WINDOW) ?: return
+            val batch = way.receiveBatch(COMPLETION_BATCH, COMPLETION_WINDOW) ?: return
             val returns = batch.filterIsInstance<Completion.Return>()
             val (forgotten, kept) = batch.filterIsInstance<Completion.End>().partition { it.isForgotten }
             if (returns.isNotEmpty()) putBack(returns)
@@ -144,6 +151,7 @@ internal class Completer(
 
     private companion object {
         val log = LoggerFactory.getLogger("kittiwake.worker")!!
+        const val WAYS = 2
         const val CAPACITY = 4_096
         val REFUSED_DELAY = 1.minutes
     }

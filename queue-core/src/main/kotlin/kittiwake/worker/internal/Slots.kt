@@ -5,8 +5,6 @@ import kittiwake.job.ClaimedJob
 import kittiwake.worker.CLAIM_BATCH
 import kotlinx.coroutines.channels.Channel
 import kotlinx.coroutines.delay
-import kotlinx.coroutines.sync.Mutex
-import kotlinx.coroutines.sync.withLock
 import kotlin.time.ComparableTimeMark
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.seconds
@@ -14,10 +12,8 @@ import kotlin.time.TimeSource
 
 /**
  * The places of one queue: so many jobs run, some more wait claimed in memory. A claim asks for as many as there is
- * room for. How many may wait is the [prefetch], or without one what the [Pace] of late makes worth while.
- *
- * Room is made in bulk: not before half of what may wait is used up, so that claims stay large. What a claim under way
- * asked for is not room for another.
+ * room for, and what one under way asked for is not room for another. How many may wait is the [prefetch], or without
+ * one what the [Pace] of late makes worth while.
  */
 @OptIn(KittiwakeSpi::class)
 internal class Slots(
@@ -31,15 +27,42 @@ internal class Slots(
     private val waiting = ArrayDeque<Waiting>()
     private var running = 0
     private var asked = 0
-    private var isRoomAwaited = false
-    private val oneWaits = Mutex()
-    private val roomMade = Channel<Unit>(Channel.CONFLATED)
     private val madeToWait = Channel<Unit>(Channel.CONFLATED)
 
-    val hasRoom: Boolean get() = synchronized(this) { room() > 0 }
+    /** Not before half of what may wait is used up, so that claims stay large. */
+    val first = Claimant { ahead -> waiting.size + asked <= ahead / 2 }
 
-    /** How many a claim may ask for now, or zero. It ends in [take], or in [giveUp]. */
-    fun ask(): Int = synchronized(this) { room().also { asked += it } }
+    /** When so little waits that it may be used up before the claim of the [first] is back. */
+    val second = Claimant { ahead -> waiting.size <= ahead / 8 }
+
+    /** Somebody who claims for these places, one claim after the other, whenever it [isTime]. */
+    inner class Claimant(private val isTime: (ahead: Int) -> Boolean) {
+        private var isWaiting = false
+        private val roomMade = Channel<Unit>(Channel.CONFLATED)
+
+        val hasRoom: Boolean get() = synchronized(this@Slots) { room() > 0 }
+
+        /** How many a claim may ask for now, or zero. It ends in [take], or in [giveUp]. */
+        fun ask(): Int = synchronized(this@Slots) { room().also { asked += it } }
+
+        /** Suspends until a claim may ask for some. */
+        suspend fun awaitRoom() {
+            while (synchronized(this@Slots) { (room() == 0).also { isWaiting = it } }) roomMade.receive()
+        }
+
+        /** Whether it is to be [told] of the last change, under the lock. */
+        fun isConcerned(): Boolean = (isWaiting && room() > 0).also { if (it) isWaiting = false }
+
+        fun told() {
+            roomMade.trySend(Unit)
+        }
+
+        private fun room(): Int {
+            val ahead = prefetch ?: pace.ahead()
+            if (!isTime(ahead)) return 0
+            return (concurrency + ahead - running - waiting.size - asked).coerceIn(0, CLAIM_BATCH)
+        }
+    }
 
     /** A claim that asked for so many has failed. */
     fun giveUp(asked: Int): Unit = change { this.asked -= asked }
@@ -47,12 +70,7 @@ internal class Slots(
     /** Whether jobs come and go so fast that it pays to let some come together before they are claimed. */
     fun isFlowing(): Boolean = synchronized(this) { pace.isFast }
 
-    /** Suspends until a claim may ask for some. Whoever waits is told in turn. */
-    suspend fun awaitRoom(): Unit = oneWaits.withLock {
-        while (synchronized(this) { (room() == 0).also { isRoomAwaited = it } }) roomMade.receive()
-    }
-
-    /** Takes [jobs] in, of as many as the claim [asked] for, whose claim took so long, and returns those to start now. */
+    /** Takes in the [jobs] of a claim that [asked] for so many and took so long, and returns those to start now. */
     fun take(jobs: List<ClaimedJob>, asked: Int, claimTook: Duration): List<ClaimedJob> = change {
         this.asked -= asked
         pace.claimed(claimTook)
@@ -88,22 +106,19 @@ internal class Slots(
     /** Takes out all that were claimed and not started. */
     fun clear(): List<ClaimedJob> = synchronized(this) { waiting.map { it.claim }.also { waiting.clear() } }
 
-    private fun room(): Int {
-        val ahead = prefetch ?: pace.ahead()
-        val coming = waiting.size + asked
-        return if (coming > ahead / 2) 0 else (concurrency + ahead - running - coming).coerceIn(0, CLAIM_BATCH)
-    }
-
     /** Whoever waits for room is told when a change has made some. */
     private inline fun <T> change(what: () -> T): T {
-        val isNews: Boolean
-        val result = synchronized(this) {
-            what().also {
-                isNews = isRoomAwaited && room() > 0
-                if (isNews) isRoomAwaited = false
+        val concernsFirst: Boolean
+        val concernsSecond: Boolean
+        val result =
+            synchronized(this) {
+                what().also {
+                    concernsFirst = first.isConcerned()
+                    concernsSecond = second.isConcerned()
+                }
             }
-        }
-        if (isNews) roomMade.trySend(Unit)
+        if (concernsFirst) first.told()
+        if (concernsSecond) second.told()
         return result
     }
 

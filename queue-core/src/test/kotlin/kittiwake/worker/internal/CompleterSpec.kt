@@ -19,6 +19,7 @@ import kittiwake.worker.stop
 import kittiwake.worker.virtually
 import kotlinx.coroutines.delay
 import java.sql.SQLException
+import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.minutes
 import kotlin.time.Duration.Companion.seconds
 
@@ -84,7 +85,47 @@ class CompleterSpec :
                 run.stop()
             }
         }
+
+        test("two batches are written at once, and never two of one lease") {
+            val slow = SlowStore()
+            virtually(slow::over) {
+                val type = job<Args>("q") { handle {} }
+                repeat(20_000) { enqueue(type, Args(it)) }
+                val run =
+                    run {
+                        queue("q")
+                        jobs(type)
+                    }
+                delay(5.seconds)
+                count<JobEvent.Completed>() shouldBe 20_000
+                slow.most shouldBe 2
+                slow.mostOfOneLease shouldBe 1
+                run.stop()
+            }
+        }
     })
+
+/** A store that takes its time to write, and counts the batches under way. */
+@OptIn(KittiwakeSpi::class)
+private class SlowStore {
+    private val underWay = mutableListOf<Set<Long>>()
+    var most = 0
+        private set
+    var mostOfOneLease = 0
+        private set
+
+    fun over(store: JobStore): JobStore = object : JobStore by store {
+        override suspend fun end(worker: WorkerId, jobs: List<Completion.End>): Set<JobId> {
+            val leases = jobs.mapTo(mutableSetOf()) { it.claim.lease }
+            underWay += leases
+            most = maxOf(most, underWay.size)
+            mostOfOneLease = maxOf(mostOfOneLease, underWay.flatten().groupingBy { it }.eachCount().values.max())
+            delay(7.milliseconds)
+            underWay -= leases
+            return store.end(worker, jobs)
+        }
+    }
+}
 
 /** A store that will not take the end of some jobs, as when a row of the user's still refers to them. */
 @OptIn(KittiwakeSpi::class)
