@@ -31,7 +31,7 @@ internal class Svg(private val width: Int) {
 
     /** Parts of one line, each with its face. */
     fun text(x: Double, y: Double, parts: List<Pair<String, Face>>, anchor: String = "start") {
-        body.append("<text")
+        body.append("<text xml:space=\"preserve\"")
         attributes("x" to x, "y" to y, "text-anchor" to anchor)
         body.append(">")
         for ((text, face) in parts) {

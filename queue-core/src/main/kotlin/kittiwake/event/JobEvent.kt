@@ -79,9 +79,9 @@ public sealed class JobEvent(
 }
 
 /**
- * Is told every [JobEvent] of a worker, on the worker's own threads: be fast, or hand over.
+ * Is told every [JobEvent] of a worker, on the worker's own threads, several at a time: be fast, or hand over.
  *
- * What it throws is logged and changes nothing.
+ * What it throws is logged and changes nothing. How an attempt ended may be told after the next one was begun.
  */
 public fun interface JobObserver {
     /** Something happened. */

@@ -10,7 +10,7 @@ import java.util.BitSet
  * What is left of each lease of a worker, job by job, so that the completion that empties a lease can delete it.
  *
  * A completion may be told twice, when its answer was lost: it counts once. A lease deleted too early would take the
- * jobs that are left in it along.
+ * jobs that are left in it along. Of each lease, one [Closing] at a time.
  */
 @OptIn(KittiwakeSpi::class)
 internal class OpenLeases {

@@ -64,7 +64,7 @@ internal class WorkerClaims(schema: Schema, retention: Retention, private val wo
 
     /**
      * Claims, and remembers how far it looked. Now and then it looks everywhere, for tickets that a rival had locked
-     * and did not take. Two claims of a queue at once are rivals, too; when one of them fails, both begin anew.
+     * and did not take. Two claims of a queue at once are rivals, too; after one that fails, the next looks everywhere.
      */
     fun claim(connection: Connection, queue: QueueName, limit: Int): List<ClaimedJob> {
         val lease = Random.nextLong(1, Long.MAX_VALUE)
@@ -75,7 +75,7 @@ internal class WorkerClaims(schema: Schema, retention: Retention, private val wo
                 claimJobs.execute(connection, worker, queue, lease, search.spans, atMost)
             } catch (e: Exception) {
                 doubtful[lease] = TimeSource.Monotonic.markNow()
-                searches.remove(queue, search.of)
+                searches.remove(queue)
                 throw e
             }
         search.found(result.snapshot, result.places, full = result.places.size >= atMost)

@@ -60,6 +60,8 @@ public interface JobStore {
     /**
      * Ends jobs, and returns those that were no longer this worker's: nothing is written of them. It throws
      * [UnwritableException] when one of them is what the store can never write.
+     *
+     * Of one lease this or [putBack] is called once at a time.
      */
     public suspend fun end(worker: WorkerId, jobs: List<Completion.End>): Set<JobId>
 

@@ -69,6 +69,7 @@ internal class ClaimLoop(
         isBusy.first { it }
         slots.second.awaitRoom()
         helping.withLock {
+            if (!slots.isFlowing()) isBusy.value = false
             val room = if (isBusy.value) slots.second.ask() else 0
             if (room > 0 && claim(room) < room) isBusy.value = false
         }

@@ -15,11 +15,11 @@ import kittiwake.worker.COMPLETION_BATCH
 import kittiwake.worker.COMPLETION_WINDOW
 import kotlinx.coroutines.channels.Channel
 import kotlinx.coroutines.channels.ClosedSendChannelException
-import kotlinx.coroutines.coroutineScope
 import kotlinx.coroutines.currentCoroutineContext
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.ensureActive
 import kotlinx.coroutines.launch
+import kotlinx.coroutines.supervisorScope
 import org.slf4j.LoggerFactory
 import kotlin.random.Random
 import kotlin.time.Duration
@@ -60,7 +60,8 @@ internal class Completer(
         ways.forEach { it.close() }
     }
 
-    suspend fun run(): Unit = coroutineScope {
+    /** What goes wrong in one way leaves the other to write what it has. */
+    suspend fun run(): Unit = supervisorScope {
         ways.forEach { launch { write(it) } }
     }
 

@@ -29,8 +29,10 @@ internal class Slots(
     private var asked = 0
     private val madeToWait = Channel<Unit>(Channel.CONFLATED)
 
-    /** Not before half of what may wait is used up, so that claims stay large. */
-    val first = Claimant { ahead -> waiting.size + asked <= ahead / 2 }
+    /** Not before half of what may wait is used up, so that claims stay large, or a place is free. */
+    val first = Claimant { ahead ->
+        waiting.size + asked <= ahead / 2 || running + waiting.size + asked < concurrency
+    }
 
     /** When so little waits that it may be used up before the claim of the [first] is back. */
     val second = Claimant { ahead -> waiting.size <= ahead / 8 }
