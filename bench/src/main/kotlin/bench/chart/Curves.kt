@@ -41,7 +41,7 @@ internal class Curves(private val svg: Svg, private val curves: List<Curve>, pri
         for (second in across.ticks) svg.text(across.place(second), bottom + 15, tick(second), Ink.SMALL, "middle")
         svg.text(RIGHT + 14, bottom + 15, "seconds", Ink.SMALL)
         curves.forEachIndexed { i, curve -> curve(curve, Ink.CURVES[i % Ink.CURVES.size], across, up) }
-        label(up)
+        label(up, bottom)
         return bottom + AXIS
     }
 
@@ -52,15 +52,18 @@ internal class Curves(private val svg: Svg, private val curves: List<Curve>, pri
         svg.curve(outline { it.median }, ink)
     }
 
-    /** At the right end, moved apart where curves end side by side. */
-    private fun label(up: Scale) {
-        var lowest = Double.NEGATIVE_INFINITY
-        for ((curve, y) in curves.map { it to up.place(it.values.last().median) }.sortedBy { it.second }) {
-            val place = maxOf(y, lowest + LINES * Ink.SMALL.size)
-            lowest = place
+    /** At the right end, moved apart where curves end side by side, and upward from the bottom. */
+    private fun label(up: Scale, bottom: Double) {
+        val sorted = curves.sortedByDescending { it.values.last().median }
+        var next = Double.NEGATIVE_INFINITY
+        val apart =
+            sorted.map { curve -> maxOf(up.place(curve.values.last().median), next).also { next = it + LABEL } }
+        var lowest = bottom - LABEL + LINE
+        val places = apart.asReversed().map { y -> minOf(y, lowest).also { lowest = it - LABEL } }.asReversed()
+        for ((curve, place) in sorted.zip(places)) {
             val face = Face(Ink.SMALL.size, Ink.CURVES[curves.indexOf(curve) % Ink.CURVES.size], weight = 600)
             val lines = listOf(curve.values.last().median.short()) + face.wrap(curve.name, WIDTH - RIGHT - 10)
-            lines.take(LINES).forEachIndexed { i, line -> svg.text(RIGHT + 10, place + 4 + i * 12, line, face) }
+            lines.take(LINES).forEachIndexed { i, line -> svg.text(RIGHT + 10, place + 4 + i * LINE, line, face) }
         }
     }
 
@@ -80,5 +83,7 @@ internal class Curves(private val svg: Svg, private val curves: List<Curve>, pri
 
         /** Of a label. */
         const val LINES = 3
+        const val LINE = 12.0
+        const val LABEL = LINES * LINE + 4
     }
 }

@@ -11,6 +11,8 @@ import io.kotest.core.spec.style.FunSpec
 import io.kotest.matchers.collections.shouldContain
 import io.kotest.matchers.collections.shouldHaveSize
 import io.kotest.matchers.doubles.plusOrMinus
+import io.kotest.matchers.doubles.shouldBeGreaterThan
+import io.kotest.matchers.doubles.shouldBeLessThan
 import io.kotest.matchers.shouldBe
 import org.w3c.dom.Element
 import org.xml.sax.InputSource
@@ -52,6 +54,22 @@ class ChartSpec :
             val curve = curves(listOf(row)).getValue("backlog").single()
 
             curve.values.map { it.median } shouldBe listOf(1.0, 3.0)
+        }
+
+        test("the labels of curves that end side by side at the bottom stand apart, and above it") {
+            val backlog = listOf(Series("backlog", "jobs", listOf(Point(0.0, 100.0), Point(1.0, 1.0))))
+            val image =
+                draw(
+                    *listOf("one", "two", "three")
+                        .map { Row("", it, "", false, null, listOf(mapOf("jobs/s" to 2.0)), listOf(backlog)) }
+                        .toTypedArray(),
+                )
+
+            val bottom = image.all("line").filter { it.getAttribute("stroke") == Ink.AXIS }.maxOf { it.number("y1") }
+            val labels = image.all("text").filter { it.textContent == "1.00" }.map { it.number("y") }.sorted()
+            labels shouldHaveSize 3
+            labels.zipWithNext { above, below -> below - above }.min() shouldBeGreaterThan 30.0
+            labels.last() shouldBeLessThan bottom
         }
 
         test("is well-formed whatever the text says") {
