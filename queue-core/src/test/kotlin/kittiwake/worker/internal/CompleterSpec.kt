@@ -90,14 +90,14 @@ class CompleterSpec :
             val slow = SlowStore()
             virtually(slow::over) {
                 val type = job<Args>("q") { handle {} }
-                repeat(20_000) { enqueue(type, Args(it)) }
+                repeat(6_000) { enqueue(type, Args(it)) }
                 val run =
                     run {
                         queue("q")
                         jobs(type)
                     }
                 delay(5.seconds)
-                count<JobEvent.Completed>() shouldBe 20_000
+                count<JobEvent.Completed>() shouldBe 6_000
                 slow.most shouldBe 2
                 slow.mostOfOneLease shouldBe 1
                 run.stop()
