@@ -1,9 +1,9 @@
 package kittiwake.java
 
 import kittiwake.KittiwakeSpi
+import kittiwake.job.JobHandler
 import kittiwake.job.JobType
 import kittiwake.job.Outcome
-import kittiwake.job.onBlockingThread
 import kittiwake.postgres.Kittiwake
 import kittiwake.worker.RunningWorker
 import kittiwake.worker.Worker
@@ -52,10 +52,7 @@ public class WorkerDefinition internal constructor(private val kittiwake: Kittiw
     /** Works jobs of [type] by [handler], on a thread that may block. */
     public fun <A : Any, R> handle(type: JobType<A, R>, handler: BlockingHandler<A, R>): WorkerDefinition = step {
         bind(type) {
-            handler { args ->
-                val attempt = JobAttempt(this)
-                answered(type, onBlockingThread { handler.handle(args, attempt) })
-            }
+            handler(JobHandler.blocking { args -> answered(type, handler.handle(args, JobAttempt(this))) })
         }
     }
 

@@ -13,6 +13,27 @@ public fun interface JobHandler<A, R> {
     /** How many connections of the application's pool it holds while it works. */
     @KittiwakeSpi
     public val connections: Int get() = 0
+
+    /**
+     * Whether it blocks its thread. If so it is started on a thread that may block, where the next of its kind follows,
+     * and [onBlockingThread] changes to no other.
+     */
+    @KittiwakeSpi
+    public val blocks: Boolean get() = false
+
+    public companion object {
+        /** What does its work by [block] on a thread that may block, interrupted on cancellation. */
+        @KittiwakeSpi
+        public fun <A, R> blocking(block: JobScope.(args: A) -> Outcome<R>): JobHandler<A, R> =
+            object : JobHandler<A, R> {
+                override val blocks get() = true
+
+                override suspend fun JobScope.work(args: A): Outcome<R> {
+                    val job = this
+                    return onBlockingThread { job.block(args) }
+                }
+            }
+    }
 }
 
 /** The forms a handler can take, wherever it is bound: in the job's declaration or in a worker. */
@@ -38,10 +59,8 @@ public abstract class HandlerBinding<A, R> internal constructor() {
      * For code that blocks its thread: runs on a thread that may block (a virtual one where the JVM has them),
      * interrupted on cancellation.
      */
-    public fun handleBlocking(block: JobScope.(args: A) -> R): Unit = handler { args ->
-        val job = this
-        Outcome.done(onBlockingThread { job.block(args) })
-    }
+    public fun handleBlocking(block: JobScope.(args: A) -> R): Unit =
+        handler(JobHandler.blocking { args -> Outcome.done(block(args)) })
 
     /**
      * For handlers that may also put the job off or give it up: the block must return `done(…)`, `snooze(…)` or

@@ -26,6 +26,7 @@ import kotlinx.coroutines.ensureActive
 import kotlinx.coroutines.job
 import kotlinx.coroutines.launch
 import org.slf4j.LoggerFactory
+import kotlin.coroutines.CoroutineContext
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.minutes
 import kotlin.time.TimeSource
@@ -38,6 +39,7 @@ import kotlin.time.TimeSource
 internal class JobRunner(
     private val handlers: Map<String, BoundJob<*, *>>,
     private val time: TimeSource,
+    private val timersRunOn: CoroutineContext,
     private val onFatalError: (Throwable) -> Unit,
 ) {
     /** The caller has a [CurrentJob] in its context. */
@@ -45,6 +47,9 @@ internal class JobRunner(
         val bound = handlers[job.claim.name] ?: return unknown(job.claim)
         return Attempt(bound, job).run()
     }
+
+    /** Whether its handler blocks the thread. A suspect one waits for its turn first, without a thread. */
+    fun blocks(job: RunningJob): Boolean = !job.claim.isSuspect && handlers[job.claim.name]?.handler?.blocks == true
 
     private inner class Attempt<A : Any, R>(private val bound: BoundJob<A, R>, private val job: RunningJob) {
         private val type = bound.type
@@ -94,7 +99,7 @@ internal class JobRunner(
 
         private suspend fun withTimer(block: suspend () -> Unit): Unit = coroutineScope {
             val timer =
-                launch {
+                launch(timersRunOn) {
                     delay(type.timeout)
                     job.interrupt(Interruption.TimedOut(type.timeout))
                 }

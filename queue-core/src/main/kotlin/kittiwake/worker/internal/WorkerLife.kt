@@ -2,6 +2,7 @@ package kittiwake.worker.internal
 
 import kittiwake.KittiwakeSpi
 import kittiwake.internal.CurrentJob
+import kittiwake.internal.blockingDispatcher
 import kittiwake.job.ClaimedJob
 import kittiwake.job.Interruption
 import kittiwake.job.Retention
@@ -57,7 +58,8 @@ internal class WorkerLife(
     private val bells = Bells(config.queues.map { it.name })
     private val slots = config.queues.associate { it.name to Slots(it.concurrency, it.prefetch, time) }
     private val suspects = Suspects(store, random)
-    private val runner = JobRunner(handlers, time) { ended.completeExceptionally(it) }
+    private val runner =
+        JobRunner(handlers, time, timersRunOn = handlersRunOn.minusKey(Job)) { ended.completeExceptionally(it) }
     private val completer =
         Completer(id, store, config.lease, time, random, telling::written, telling::lost, onGivenUp = ::lost)
     private val heartbeat =
@@ -130,10 +132,23 @@ internal class WorkerLife(
         launch(CoroutineName("kittiwake ${claim.queue}") + CurrentJob()) {
             var job: RunningJob? = first
             while (job != null) {
-                val took = work(job)
-                job = slots.next(took)?.let(running::begin)
+                job = if (runner.blocks(job)) workOnBlockingThread(job, slots) else following(job, slots)
             }
         }
+    }
+
+    /** What blocks moves to its thread once, not for each job: most of what it costs to start one is to move there. */
+    private suspend fun workOnBlockingThread(first: RunningJob, slots: Slots): RunningJob? =
+        withContext(blockingDispatcher) {
+            var job: RunningJob? = first
+            while (job != null && runner.blocks(job)) job = following(job, slots)
+            job
+        }
+
+    /** Works [job], and has what waited for its place. */
+    private suspend fun following(job: RunningJob, slots: Slots): RunningJob? {
+        val took = work(job)
+        return slots.next(took)?.let(running::begin)
     }
 
     /** How long it took, unless it did not run or is no longer ours. */

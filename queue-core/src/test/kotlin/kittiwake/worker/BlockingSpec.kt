@@ -1,0 +1,111 @@
+package kittiwake.worker
+
+import io.kotest.core.spec.style.FunSpec
+import io.kotest.matchers.collections.shouldContainOnly
+import io.kotest.matchers.maps.shouldContainExactly
+import io.kotest.matchers.shouldBe
+import io.kotest.matchers.string.shouldContain
+import kittiwake.event.JobEvent
+import kittiwake.event.JobObserver
+import kittiwake.job.JobId
+import kittiwake.job.JobScope
+import kittiwake.job.job
+import kittiwake.job.never
+import kittiwake.testing.RecordedEvents
+import kittiwake.testing.TestDatabase
+import kittiwake.testing.working
+import kotlinx.coroutines.ExecutorCoroutineDispatcher
+import kotlinx.coroutines.asCoroutineDispatcher
+import kotlinx.coroutines.cancelAndJoin
+import kotlinx.coroutines.launch
+import java.util.concurrent.ConcurrentHashMap
+import java.util.concurrent.CountDownLatch
+import java.util.concurrent.Executors
+import kotlin.time.Duration.Companion.milliseconds
+
+/** Handlers that block their thread. */
+class BlockingSpec :
+    FunSpec({
+        test("follow each other on the thread where each is begun, without moving there one by one") {
+            val seen = Threads()
+            val type = job<Args, Unit>("b") { handleBlocking { seen.handling(this) } }
+            val kittiwake = autoClose(TestDatabase.kittiwake())
+            val events = RecordedEvents()
+            val jobs = kittiwake.submitAll(type, List(50) { Args(it) })
+            kittiwake.working(events, {
+                queue("b") { concurrency = 2 }
+                jobs(type)
+                observe(seen)
+            }) {
+                jobs.forEach { events.awaitOf<JobEvent.Completed>(it.id) }
+            }
+            seen.whereBegun shouldContainExactly seen.whereHandled
+        }
+
+        test("leave the thread of the worker to those that suspend, in whatever order they come") {
+            val seen = Threads()
+            val blocks = job<Args, Unit>("blocks") {
+                queue = "b"
+                handleBlocking { seen.handling(this) }
+            }
+            val suspends = job<Args, Unit>("suspends") {
+                queue = "b"
+                handle { seen.handling(this) }
+            }
+            val kittiwake = autoClose(TestDatabase.kittiwake())
+            val events = RecordedEvents()
+            val jobs = List(60) { kittiwake.submit(if (it / 3 % 2 == 0) blocks else suspends, Args(it)).id }
+            theOnlyThread().use { dispatcher ->
+                val worker =
+                    kittiwake.worker {
+                        queue("b") { concurrency = 1 }
+                        jobs(blocks, suspends)
+                        observe(events)
+                    }
+                val run = launch(dispatcher) { worker.run() }
+                jobs.forEach { events.awaitOf<JobEvent.Completed>(it) }
+                run.cancelAndJoin()
+            }
+            val (blocking, suspending) = jobs.withIndex().partition { (i, _) -> i / 3 % 2 == 0 }
+            suspending.map { seen.whereHandled[it.value]!!.name.substringBefore(" @") } shouldContainOnly setOf(THREAD)
+            blocking.count { THREAD in seen.whereHandled[it.value]!!.name } shouldBe 0
+        }
+
+        test("are interrupted when their time is over") {
+            val goOn = CountDownLatch(1)
+            val type =
+                job<Args, Unit>("b") {
+                    timeout = 50.milliseconds
+                    retry = never
+                    handleBlocking { goOn.await() }
+                }
+            val kittiwake = autoClose(TestDatabase.kittiwake())
+            val events = RecordedEvents()
+            kittiwake.working(events, {
+                queue("b")
+                jobs(type)
+            }) {
+                val job = kittiwake.submit(type, Args())
+                events.awaitOf<JobEvent.Discarded>(job.id).reason shouldContain "longer than its timeout of 50ms"
+            }
+        }
+    })
+
+private const val THREAD = "the worker's"
+
+private fun theOnlyThread(): ExecutorCoroutineDispatcher =
+    Executors.newSingleThreadExecutor { Thread(it, THREAD) }.asCoroutineDispatcher()
+
+/** On which threads jobs were begun, and which their handlers ran on. */
+private class Threads : JobObserver {
+    val whereBegun = ConcurrentHashMap<JobId, Thread>()
+    val whereHandled = ConcurrentHashMap<JobId, Thread>()
+
+    override fun on(event: JobEvent) {
+        if (event is JobEvent.Started) whereBegun[event.id] = Thread.currentThread()
+    }
+
+    fun handling(job: JobScope) {
+        whereHandled[job.id] = Thread.currentThread()
+    }
+}
