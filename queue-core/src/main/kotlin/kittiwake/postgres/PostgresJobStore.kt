@@ -125,17 +125,23 @@ internal class PostgresJobStore(
     override suspend fun promote(queue: QueueName, limit: Int): Promotion =
         onPool { promoteJobs.execute(it, queue, limit) }
 
-    override suspend fun end(worker: WorkerId, jobs: List<Completion.End>): Set<JobId> = writing { connection ->
+    override suspend fun end(worker: WorkerId, jobs: List<Completion.End>): Set<JobId> {
         val closing = of(worker).open.closing(jobs)
         val written = jobs.filterNot { it is Completion.Settled }
-        val notEnded =
-            when {
-                written.isEmpty() && closing.emptied.isEmpty() -> emptyList()
-                written.all { it.isForgotten } -> forgetJobs.execute(connection, worker, written, closing.emptied)
-                else -> endJobs.execute(connection, worker, written, closing.emptied)
-            }
-        closing.settle()
-        lost(connection, worker, notEnded)
+        if (written.isEmpty() && closing.emptied.isEmpty()) {
+            closing.settle()
+            return emptySet()
+        }
+        return writing { connection ->
+            val notEnded =
+                if (written.all { it.isForgotten }) {
+                    forgetJobs.execute(connection, worker, written, closing.emptied)
+                } else {
+                    endJobs.execute(connection, worker, written, closing.emptied)
+                }
+            closing.settle()
+            lost(connection, worker, notEnded)
+        }
     }
 
     override suspend fun putBack(worker: WorkerId, jobs: List<Completion.Return>): Set<JobId> = writing { connection ->

@@ -63,3 +63,6 @@ internal const val CLAIM_BATCH = 500
 /** Completions are written together when so many are there, or when this window has passed. */
 internal const val COMPLETION_BATCH = 1_000
 internal val COMPLETION_WINDOW = 1.milliseconds
+
+/** Those that are in the database already can wait for more: only that their lease is used up is left to write. */
+internal val SETTLED_WINDOW = 10.milliseconds

@@ -42,7 +42,7 @@ class ReceiveBatchSpec :
                     }
                     val received = mutableListOf<Int>()
                     while (true) {
-                        val batch = channel.receiveBatch(limit, window.milliseconds) ?: break
+                        val batch = channel.receiveBatch(limit) { window.milliseconds } ?: break
                         batch.shouldNotBeEmpty()
                         batch.size shouldBeLessThanOrEqual limit
                         received += batch
@@ -54,7 +54,7 @@ class ReceiveBatchSpec :
         test("waits for the first element, then for one window and no longer") {
             runTest {
                 val channel = Channel<Int>(10)
-                val batch = async { channel.receiveBatch(limit = 5, window = 10.milliseconds) to currentTime }
+                val batch = async { channel.receiveBatch(limit = 5) { 10.milliseconds } to currentTime }
                 launch {
                     for (i in 1..4) {
                         delay(8.milliseconds)
@@ -68,7 +68,7 @@ class ReceiveBatchSpec :
             runTest {
                 val channel = Channel<Int>(10)
                 repeat(7) { channel.send(it) }
-                channel.receiveBatch(limit = 5, window = 10.milliseconds) shouldBe listOf(0, 1, 2, 3, 4)
+                channel.receiveBatch(limit = 5) { 10.milliseconds } shouldBe listOf(0, 1, 2, 3, 4)
                 currentTime shouldBe 0
             }
         }
@@ -76,7 +76,7 @@ class ReceiveBatchSpec :
             runTest {
                 val channel = Channel<Int>(10)
                 channel.send(1)
-                channel.receiveBatch(limit = 5, window = Duration.ZERO) shouldBe listOf(1)
+                channel.receiveBatch(limit = 5) { Duration.ZERO } shouldBe listOf(1)
                 currentTime shouldBe 0
             }
         }
@@ -85,18 +85,18 @@ class ReceiveBatchSpec :
                 val channel = Channel<Int>(10)
                 channel.send(1)
                 channel.close()
-                channel.receiveBatch(limit = 5, window = 1.milliseconds) shouldBe listOf(1)
-                channel.receiveBatch(limit = 5, window = 1.milliseconds).shouldBeNull()
+                channel.receiveBatch(limit = 5) { 1.milliseconds } shouldBe listOf(1)
+                channel.receiveBatch(limit = 5) { 1.milliseconds }.shouldBeNull()
             }
         }
         test("takes nothing with it when it is cancelled while it waits for the first") {
             runTest {
                 val channel = Channel<Int>(10)
-                val waiting = launch { channel.receiveBatch(limit = 5, window = 10.milliseconds) }
+                val waiting = launch { channel.receiveBatch(limit = 5) { 10.milliseconds } }
                 runCurrent()
                 waiting.cancelAndJoin()
                 channel.send(1)
-                channel.receiveBatch(limit = 5, window = Duration.ZERO) shouldBe listOf(1)
+                channel.receiveBatch(limit = 5) { Duration.ZERO } shouldBe listOf(1)
             }
         }
     })

@@ -13,6 +13,7 @@ import kittiwake.store.JobStore
 import kittiwake.store.UnwritableException
 import kittiwake.worker.COMPLETION_BATCH
 import kittiwake.worker.COMPLETION_WINDOW
+import kittiwake.worker.SETTLED_WINDOW
 import kotlinx.coroutines.channels.Channel
 import kotlinx.coroutines.channels.ClosedSendChannelException
 import kotlinx.coroutines.currentCoroutineContext
@@ -67,7 +68,9 @@ internal class Completer(
 
     private suspend fun write(way: Channel<Completion>) {
         while (true) {
-            val batch = way.receiveBatch(COMPLETION_BATCH, COMPLETION_WINDOW) ?: return
+            val batch = way.receiveBatch(COMPLETION_BATCH) { first ->
+                if (first.all { it is Settled }) SETTLED_WINDOW else COMPLETION_WINDOW
+            } ?: return
             val returns = batch.filterIsInstance<Completion.Return>()
             val (forgotten, kept) = batch.filterIsInstance<Completion.End>().partition { it.isForgotten }
             if (returns.isNotEmpty()) putBack(returns)

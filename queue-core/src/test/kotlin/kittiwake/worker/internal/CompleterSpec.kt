@@ -2,13 +2,16 @@ package kittiwake.worker.internal
 
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.matchers.collections.shouldContainExactly
+import io.kotest.matchers.ints.shouldBeLessThan
 import io.kotest.matchers.shouldBe
 import io.kotest.matchers.string.shouldContain
 import kittiwake.KittiwakeSpi
 import kittiwake.event.JobEvent
 import kittiwake.job.ClaimedJob
 import kittiwake.job.Ending
+import kittiwake.job.JobHandler
 import kittiwake.job.JobId
+import kittiwake.job.Outcome
 import kittiwake.job.WorkerId
 import kittiwake.job.job
 import kittiwake.store.Completion
@@ -103,12 +106,39 @@ class CompleterSpec :
                 run.stop()
             }
         }
+
+        test("ends that handlers have written themselves wait for each other, for nobody waits for them") {
+            val counting = SlowStore()
+            virtually(counting::over) {
+                val type =
+                    job<Args>("q") {
+                        handler(
+                            JobHandler {
+                                delay(1.milliseconds)
+                                Outcome.Written
+                            },
+                        )
+                    }
+                repeat(1_000) { enqueue(type, Args(it)) }
+                val run =
+                    run {
+                        queue("q") { concurrency = 1 }
+                        jobs(type)
+                    }
+                delay(5.seconds)
+                count<JobEvent.Completed>() shouldBe 1_000
+                counting.batches shouldBeLessThan 200
+                run.stop()
+            }
+        }
     })
 
 /** A store that takes its time to write, and counts the batches under way. */
 @OptIn(KittiwakeSpi::class)
 private class SlowStore {
     private val underWay = mutableListOf<Set<Long>>()
+    var batches = 0
+        private set
     var most = 0
         private set
     var mostOfOneLease = 0
@@ -117,6 +147,7 @@ private class SlowStore {
     fun over(store: JobStore): JobStore = object : JobStore by store {
         override suspend fun end(worker: WorkerId, jobs: List<Completion.End>): Set<JobId> {
             val leases = jobs.mapTo(mutableSetOf()) { it.claim.lease }
+            batches++
             underWay += leases
             most = maxOf(most, underWay.size)
             mostOfOneLease = maxOf(mostOfOneLease, underWay.flatten().groupingBy { it }.eachCount().values.max())
