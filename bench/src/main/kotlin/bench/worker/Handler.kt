@@ -99,6 +99,8 @@ internal class Transactional(settings: WorkerSettings, private val kittiwake: Ki
     }
 
     private inner class ThroughJdbc(private val fence: ClaimFence) : JobHandler<NoopArgs, Unit> {
+        override val blocks get() = true
+
         override suspend fun JobScope.work(args: NoopArgs): Outcome<Unit> {
             val started = TimeSource.Monotonic.markNow()
             onBlockingThread {
@@ -109,8 +111,7 @@ internal class Transactional(settings: WorkerSettings, private val kittiwake: Ki
                         it.setString(2, args.text)
                         it.executeUpdate()
                     }
-                    fence.close(connection, claim, null, started.elapsedNow())
-                    connection.commit()
+                    fence.commit(connection, claim, null, started.elapsedNow())
                 }
             }
             return Outcome.Written

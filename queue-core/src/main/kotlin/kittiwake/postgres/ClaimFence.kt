@@ -4,6 +4,7 @@ import kittiwake.KittiwakeSpi
 import kittiwake.job.ClaimedJob
 import kittiwake.job.Retention
 import kittiwake.postgres.statement.CompleteJob
+import kittiwake.postgres.statement.CompleteJob.Answer
 import kittiwake.store.Completion
 import java.sql.Connection
 import kotlin.time.Duration
@@ -12,8 +13,8 @@ import kotlin.time.Duration
  * Completes a job inside the transaction of its handler, so that the handler's writes and the completion are one commit
  * or nothing.
  *
- * [open] marks the transaction; [close] must be its last statement. A commit or rollback in between erases the mark,
- * and a claim that is no longer ours matches nothing: either way [close] throws, and the caller rolls back.
+ * [open] marks the transaction, [commit] ends it. A commit or rollback in between erases the mark, and a claim that is
+ * no longer ours matches nothing: either way [commit] throws, and the caller rolls back.
  */
 @KittiwakeSpi
 public class ClaimFence internal constructor(schema: Schema, retention: Retention) {
@@ -25,18 +26,22 @@ public class ClaimFence internal constructor(schema: Schema, retention: Retentio
     }
 
     /**
-     * The last statement of the handler's transaction: completes the job with [result], or throws an
-     * [IllegalStateException] that says why not.
+     * The last statement of the handler's transaction: completes the job with [result] and commits, in one round trip,
+     * or throws an [IllegalStateException] that says why not. A `commit()` after it finds nothing to do.
      */
-    public fun close(connection: Connection, claim: ClaimedJob, result: String?, took: Duration) {
+    public fun commit(connection: Connection, claim: ClaimedJob, result: String?, took: Duration) {
         val success = Completion.Succeeded(claim, took, result)
-        if (completeJob.execute(connection, success, marker(claim))) return
-        check(completeJob.readMark(connection) == marker(claim)) {
-            "The transaction of the handler of $claim is not the one that it began with: the handler, " +
-                "or a nested transaction { } whose error it caught, has committed or rolled back. " +
-                "The job is not completed; what was committed before stays"
+        when (completeJob.execute(connection, success, marker(claim))) {
+            Answer.COMPLETED -> return
+            Answer.CLAIM_LOST ->
+                error("The claim on $claim was lost while its handler ran: nothing of its transaction is kept")
+            Answer.OTHER_TRANSACTION ->
+                error(
+                    "The transaction of the handler of $claim is not the one that it began with: the handler, " +
+                        "or a nested transaction { } whose error it caught, has committed or rolled back. " +
+                        "The job is not completed; what was committed before stays",
+                )
         }
-        error("The claim on $claim was lost while its handler ran: nothing of its transaction is kept")
     }
 
     private fun marker(claim: ClaimedJob) = "${claim.lease}/${claim.id}"

@@ -25,10 +25,20 @@ internal class NamedSql(template: String, schema: Schema) {
 
     /** Runs it on [connection] and reads all rows. */
     fun <T> query(connection: Connection, bind: Binding.() -> Unit = {}, row: (ResultSet) -> T): List<T> =
+        bound(connection, bind) { statement ->
+            statement.executeQuery().use { rows -> buildList { while (rows.next()) add(row(rows)) } }
+        }
+
+    /** Runs it on [connection], all statements of it if they are several, and reads nothing. */
+    fun execute(connection: Connection, bind: Binding.() -> Unit) {
+        bound(connection, bind) { it.execute() }
+    }
+
+    private inline fun <T> bound(connection: Connection, bind: Binding.() -> Unit, run: (PreparedStatement) -> T): T =
         connection.prepareStatement(text).use { statement ->
             val binding = Binding(statement).apply(bind)
             try {
-                statement.executeQuery().use { rows -> buildList { while (rows.next()) add(row(rows)) } }
+                run(statement)
             } finally {
                 binding.free()
             }

@@ -58,11 +58,11 @@ private suspend fun Kittiwake.closes(rival: Rival, commits: Boolean): Boolean = 
             listOf(own, other).forEach { it.autoCommit = false }
             fence().open(own, claim)
             other.createStatement().use { it.execute(rival.sql.format(schema, claim.id.value)) }
-            val closing = async(Dispatchers.IO) { runCatching { fence().close(own, claim, "1", 5.milliseconds) } }
+            val closing = async(Dispatchers.IO) { runCatching { fence().commit(own, claim, "1", 5.milliseconds) } }
             eventually(20.seconds) { TestDatabase.query("select pid from pg_locks where not granted").size shouldBe 1 }
             if (commits) other.commit() else other.rollback()
             val closed = closing.await()
-            own.commit()
+            own.rollback()
             closed.onFailure { it.message!!.contains("was lost while its handler ran") shouldBe true }
             val left = TestDatabase.query("select id from $schema.job where id = ${claim.id.value}").size
             if (closed.isSuccess) left shouldBe 0

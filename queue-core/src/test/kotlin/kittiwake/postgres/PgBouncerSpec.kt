@@ -99,15 +99,14 @@ class PgBouncerSpec :
                 }
                 inTransaction { c ->
                     kittiwake.fence().open(c, whole.second)
-                    kittiwake.fence().close(c, whole.second, "1", 1.milliseconds)
-                    c.commit()
+                    kittiwake.fence().commit(c, whole.second, "1", 1.milliseconds)
                 }
                 (kittiwake.find(whole.first)?.state is JobState.Ended) shouldBe true
                 inTransaction { c ->
                     kittiwake.fence().open(c, broken.second)
                     c.commit()
                     shouldThrow<IllegalStateException> {
-                        kittiwake.fence().close(c, broken.second, "1", 1.milliseconds)
+                        kittiwake.fence().commit(c, broken.second, "1", 1.milliseconds)
                     }
                     c.rollback()
                 }

@@ -7,6 +7,7 @@ import io.kotest.matchers.string.shouldNotContain
 import kittiwake.KittiwakeSpi
 import kittiwake.postgres.statement.hotStatements
 import kittiwake.testing.TestDatabase
+import java.sql.Connection
 import kotlin.time.Duration.Companion.seconds
 
 /**
@@ -21,12 +22,18 @@ class StatementPlanSpec :
                 val kittiwake = autoClose(TestDatabase.kittiwake())
                 val schema = Schema(kittiwake.schema)
                 fill(schema, rows)
-                for ((name, statement) in hotStatements(schema)) plans(name, statement.text, schema)
+                val statements = hotStatements(schema)
+                for ((name, statement) in statements) plans(name, statement.text)
+                for (name in listOf("complete job", "forget job")) {
+                    test("$name goes by index in a transaction of the user's, too") {
+                        planInTransactionOfUser(statements.getValue(name).text) shouldNotContain "Seq Scan"
+                    }
+                }
             }
         }
     })
 
-private suspend fun FunSpecContainerScope.plans(name: String, sql: String, schema: Schema) {
+private suspend fun FunSpecContainerScope.plans(name: String, sql: String) {
     test("$name goes by index") {
         val plan = planOf(sql)
         for (table in listOf("job", "ready", "scheduled", "archive", "attempt")) {
@@ -48,21 +55,39 @@ private suspend fun FunSpecContainerScope.plans(name: String, sql: String, schem
     }
 }
 
+/** Among statements that are sent together the one that has a name. */
+private fun named(sql: String): String = sql.split(';').single { "/* kittiwake" in it }
+
 private val ENDS = setOf("end jobs", "forget jobs", "complete job", "forget job")
 
 private fun planOf(sql: String): String =
-    ConnectionSource(TestDatabase.dataSource).open("plans", 60.seconds).use { connection ->
-        var parameters = 0
-        val numbered = Regex("""\?""").replace(sql) { "\$${++parameters}" }
-        connection.createStatement().use { statement ->
-            statement.execute("prepare hot as $numbered")
-            val nulls = List(parameters) { "null" }.joinToString()
-            val call = if (parameters == 0) "hot" else "hot($nulls)"
+    ConnectionSource(TestDatabase.dataSource).open("plans", 60.seconds).use { explain(it, sql) }
+
+/** As the user's connections make it and keep it, after what comes before it. */
+private fun planInTransactionOfUser(sql: String): String = TestDatabase.dataSource.connection.use { connection ->
+    connection.autoCommit = false
+    connection.createStatement().use {
+        it.execute("set local plan_cache_mode = force_generic_plan")
+        it.execute(sql.substringBefore("/* kittiwake"))
+    }
+    explain(connection, sql).also { connection.rollback() }
+}
+
+private fun explain(connection: Connection, sql: String): String {
+    var parameters = 0
+    val numbered = Regex("""\?""").replace(named(sql)) { "\$${++parameters}" }
+    return connection.createStatement().use { statement ->
+        statement.execute("prepare hot as $numbered")
+        val nulls = List(parameters) { "null" }.joinToString()
+        val call = if (parameters == 0) "hot" else "hot($nulls)"
+        val plan =
             statement.executeQuery("explain (costs off) execute $call").use { lines ->
                 buildString { while (lines.next()) appendLine(lines.getString(1)) }
             }
-        }
+        statement.execute("deallocate hot")
+        plan
     }
+}
 
 private fun fill(schema: Schema, rows: Int) {
     val s = schema.quoted

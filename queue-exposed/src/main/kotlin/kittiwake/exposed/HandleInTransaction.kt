@@ -10,6 +10,8 @@ import kittiwake.job.onBlockingThread
 import kittiwake.worker.WorkerBuilder
 import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.ensureActive
+import org.jetbrains.exposed.v1.core.Transaction
+import org.jetbrains.exposed.v1.core.statements.StatementInterceptor
 import org.jetbrains.exposed.v1.jdbc.Database
 import org.jetbrains.exposed.v1.jdbc.JdbcTransaction
 import org.jetbrains.exposed.v1.jdbc.transactions.inTopLevelTransaction
@@ -51,6 +53,7 @@ private class TransactionalHandler<A, R>(
     private val block: context(JdbcTransaction) JobScope.(args: A) -> R,
 ) : JobHandler<A, R> {
     override val connections: Int get() = 1
+    override val blocks: Boolean get() = true
 
     override suspend fun JobScope.work(args: A): Outcome<R> {
         val job = this
@@ -62,12 +65,13 @@ private class TransactionalHandler<A, R>(
                 // Of its own in any case, also when the worker itself was started inside a transaction.
                 inTopLevelTransaction(db, readOnly = false) {
                     maxAttempts = 1
-                    fence.open(connection.connection as Connection, job.claim)
+                    val jdbc = connection.connection as Connection
+                    fence.open(jdbc, job.claim)
                     val result = block(this, job, args)
                     // A statement cannot be interrupted, and a block may swallow that it was: too late is too late.
                     job.ensureActive()
                     val stored = binding.encode(result)
-                    fence.close(connection.connection as Connection, job.claim, stored, started.elapsedNow())
+                    atCommit { fence.commit(jdbc, job.claim, stored, started.elapsedNow()) }
                 }
                 isCommitted = true
             }
@@ -77,6 +81,15 @@ private class TransactionalHandler<A, R>(
         }
         return Outcome.Written
     }
+}
+
+/** Has [block] commit, after all others that do something before, such as those that write what is cached. */
+private fun JdbcTransaction.atCommit(block: () -> Unit) {
+    registerInterceptor(
+        object : StatementInterceptor {
+            override fun beforeCommit(transaction: Transaction): Unit = block()
+        },
+    )
 }
 
 /**

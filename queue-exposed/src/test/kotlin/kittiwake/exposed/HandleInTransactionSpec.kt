@@ -30,6 +30,8 @@ import kotlinx.coroutines.currentCoroutineContext
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.runBlocking
 import kotlinx.serialization.Serializable
+import org.jetbrains.exposed.v1.core.Transaction
+import org.jetbrains.exposed.v1.core.statements.StatementInterceptor
 import org.jetbrains.exposed.v1.jdbc.JdbcTransaction
 import org.jetbrains.exposed.v1.jdbc.transactions.suspendTransaction
 import org.jetbrains.exposed.v1.jdbc.transactions.transaction
@@ -63,6 +65,29 @@ class HandleInTransactionSpec :
                             """,
                         ) { it.getString(1) } shouldHaveSize 1
                         it.await<JobEvent.Completed>().id shouldBe ended.id
+                    }
+                }
+            }
+
+            test("has in that commit what is written when the transaction is about to commit, as entities are") {
+                inShop {
+                    val send =
+                        send { args ->
+                            contextOf<JdbcTransaction>().registerInterceptor(
+                                object : StatementInterceptor {
+                                    override fun beforeCommit(transaction: Transaction) {
+                                        context(transaction as JdbcTransaction) { place("${args.item}, late") }
+                                    }
+                                },
+                            )
+                            place(args.item)
+                        }
+                    working(configure = { works(send) }) {
+                        ended(send, "tea").ending shouldBe Ending.COMPLETED
+                        orders() shouldBe listOf("tea", "tea, late")
+                        committed(
+                            "select xmin::text from $schema.orders union select xmin::text from $schema.archive",
+                        ) { it.getString(1) } shouldHaveSize 1
                     }
                 }
             }
@@ -169,6 +194,26 @@ class HandleInTransactionSpec :
                         ended.attempts shouldBe 2
                         runs shouldBe 2
                         orders().shouldBeEmpty()
+                    }
+                }
+            }
+
+            test("or whose commit the server refuses: nothing stays, and the error is kept") {
+                inShop {
+                    transaction(db) {
+                        exec("alter table $schema.orders add constraint once unique (item) initially deferred")
+                    }
+                    val send =
+                        send({ retry = never }) { args ->
+                            repeat(2) { place(args.item) }
+                            pack.enqueue(PackArgs("child"))
+                        }
+                    working(configure = { works(send) }) {
+                        val ended = ended(send, "tea")
+                        ended.ending shouldBe Ending.DISCARDED
+                        it.await<JobEvent.Discarded>().reason shouldContain "\"once\""
+                        orders().shouldBeEmpty()
+                        jobs().shouldBeEmpty()
                     }
                 }
             }

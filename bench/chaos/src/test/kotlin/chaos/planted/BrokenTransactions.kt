@@ -82,7 +82,7 @@ private class RepeatedTransaction(
             inTopLevelTransaction(db, readOnly = false) {
                 fence.open(jdbc, job.claim)
                 journal.noting(job) { job.effect("moved") }
-                fence.close(jdbc, job.claim, result = null, took = ZERO)
+                fence.commit(jdbc, job.claim, result = null, took = ZERO)
             }
         }
         return Written

@@ -16,9 +16,9 @@ class Mutation(private val verb: String, private val from: String, private val t
     }
 
     companion object {
-        private val VERB = Regex("""^/\* kittiwake: ([a-z ]+) \*/""")
+        private val VERB = Regex("""^/\* kittiwake: ([a-z ]+) \*/""", RegexOption.MULTILINE)
 
-        /** The name that every statement of the library begins with; null for a statement of somebody else. */
+        /** The name in the comment of every statement of the library; null for a statement of somebody else. */
         fun verbOf(sql: String): String? = VERB.find(sql)?.groupValues?.get(1)
     }
 }

@@ -16,7 +16,7 @@ val skipTheFence = PlantedBug("commits a handler's transaction without the fence
     val withoutFence =
         listOf(
             Mutation("complete job", "and exists (", "and true or false and exists ("),
-            Mutation("complete job", "select id from gone", "select 1 as id"),
+            Mutation("complete job", "not exists (select from gone)", "false"),
         )
     takenOver(Deed.BANK, bugOfHandlers = withoutFence.takeIf { isPlanted })
 }
