@@ -76,4 +76,11 @@ public abstract class HandlerBinding<A, R> internal constructor() {
 
 /** Runs [block] where code may block its thread, interrupted on cancellation. */
 @KittiwakeSpi
-public suspend fun <T> onBlockingThread(block: () -> T): T = runInterruptible(blockingDispatcher, block)
+public suspend fun <T> onBlockingThread(block: () -> T): T = runInterruptible(blockingDispatcher) {
+    try {
+        block()
+    } finally {
+        // Code that was interrupted may leave its thread so, and the next job is on the same.
+        Thread.interrupted()
+    }
+}

@@ -65,4 +65,4 @@ internal const val COMPLETION_BATCH = 1_000
 internal val COMPLETION_WINDOW = 1.milliseconds
 
 /** Those that are in the database already can wait for more: only that their lease is used up is left to write. */
-internal val SETTLED_WINDOW = 10.milliseconds
+internal val SETTLED_WINDOW = 5.milliseconds

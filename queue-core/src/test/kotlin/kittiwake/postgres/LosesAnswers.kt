@@ -7,26 +7,21 @@ import java.sql.PreparedStatement
 import java.sql.SQLException
 
 /**
- * A connection on which something happens between every query and its answer. Unless said otherwise it takes effect and
- * then fails, as when the network is cut.
+ * A connection on which something happens between every query, or another [call], and its answer. Unless said otherwise
+ * it takes effect and then fails, as when the network is cut.
  */
 class LosesAnswers(
     real: Connection,
+    private val call: String = "executeQuery",
     private val beforeAnswer: () -> Unit = { throw SQLException("the connection was lost", "08006") },
 ) {
     val connection: Connection =
         proxy(real) { name, result ->
-            if (name ==
-                "prepareStatement"
-            ) {
-                statement(result as PreparedStatement)
-            } else {
-                result
-            }
+            if (name == "prepareStatement") statement(result as PreparedStatement) else result
         }
 
     private fun statement(real: PreparedStatement): PreparedStatement = proxy(real) { name, result ->
-        if (name == "executeQuery") beforeAnswer()
+        if (name == call) beforeAnswer()
         if (name == "getConnection") connection else result
     }
 

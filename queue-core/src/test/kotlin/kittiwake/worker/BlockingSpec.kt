@@ -1,6 +1,7 @@
 package kittiwake.worker
 
 import io.kotest.core.spec.style.FunSpec
+import io.kotest.matchers.collections.shouldContainExactly
 import io.kotest.matchers.collections.shouldContainOnly
 import io.kotest.matchers.maps.shouldContainExactly
 import io.kotest.matchers.shouldBe
@@ -19,6 +20,7 @@ import kotlinx.coroutines.asCoroutineDispatcher
 import kotlinx.coroutines.cancelAndJoin
 import kotlinx.coroutines.launch
 import java.util.concurrent.ConcurrentHashMap
+import java.util.concurrent.ConcurrentLinkedQueue
 import java.util.concurrent.CountDownLatch
 import java.util.concurrent.Executors
 import kotlin.time.Duration.Companion.milliseconds
@@ -42,11 +44,14 @@ class BlockingSpec :
             seen.whereBegun shouldContainExactly seen.whereHandled
         }
 
-        test("leave the thread of the worker to those that suspend, in whatever order they come") {
+        test("leave the thread of the worker to those that suspend, and to what they launch, in whatever order") {
             val seen = Threads()
             val blocks = job<Args, Unit>("blocks") {
                 queue = "b"
-                handleBlocking { seen.handling(this) }
+                handleBlocking {
+                    seen.handling(this)
+                    launch { seen.launchedBy(this@handleBlocking) }
+                }
             }
             val suspends = job<Args, Unit>("suspends") {
                 queue = "b"
@@ -68,7 +73,29 @@ class BlockingSpec :
             }
             val (blocking, suspending) = jobs.withIndex().partition { (i, _) -> i / 3 % 2 == 0 }
             suspending.map { seen.whereHandled[it.value]!!.name.substringBefore(" @") } shouldContainOnly setOf(THREAD)
+            blocking.map { seen.whereLaunched[it.value]!!.name.substringBefore(" @") } shouldContainOnly setOf(THREAD)
             blocking.count { THREAD in seen.whereHandled[it.value]!!.name } shouldBe 0
+        }
+
+        test("do not find their thread interrupted by the one before") {
+            val interrupted = ConcurrentLinkedQueue<Boolean>()
+            val type =
+                job<Args, Unit>("b") {
+                    handleBlocking {
+                        interrupted += Thread.currentThread().isInterrupted
+                        Thread.currentThread().interrupt()
+                    }
+                }
+            val kittiwake = autoClose(TestDatabase.kittiwake())
+            val events = RecordedEvents()
+            val jobs = kittiwake.submitAll(type, List(10) { Args(it) })
+            kittiwake.working(events, {
+                queue("b") { concurrency = 1 }
+                jobs(type)
+            }) {
+                jobs.forEach { events.awaitOf<JobEvent.Completed>(it.id) }
+            }
+            interrupted shouldContainExactly List(10) { false }
         }
 
         test("are interrupted when their time is over") {
@@ -100,9 +127,14 @@ private fun theOnlyThread(): ExecutorCoroutineDispatcher =
 private class Threads : JobObserver {
     val whereBegun = ConcurrentHashMap<JobId, Thread>()
     val whereHandled = ConcurrentHashMap<JobId, Thread>()
+    val whereLaunched = ConcurrentHashMap<JobId, Thread>()
 
     override fun on(event: JobEvent) {
         if (event is JobEvent.Started) whereBegun[event.id] = Thread.currentThread()
+    }
+
+    fun launchedBy(job: JobScope) {
+        whereLaunched[job.id] = Thread.currentThread()
     }
 
     fun handling(job: JobScope) {

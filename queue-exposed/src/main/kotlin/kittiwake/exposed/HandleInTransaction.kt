@@ -15,6 +15,7 @@ import org.jetbrains.exposed.v1.core.statements.StatementInterceptor
 import org.jetbrains.exposed.v1.jdbc.Database
 import org.jetbrains.exposed.v1.jdbc.JdbcTransaction
 import org.jetbrains.exposed.v1.jdbc.transactions.inTopLevelTransaction
+import org.slf4j.LoggerFactory
 import java.sql.Connection
 import java.sql.SQLException
 import kotlin.time.TimeSource
@@ -71,20 +72,30 @@ private class TransactionalHandler<A, R>(
                     // A statement cannot be interrupted, and a block may swallow that it was: too late is too late.
                     job.ensureActive()
                     val stored = binding.encode(result)
-                    atCommit { fence.commit(jdbc, job.claim, stored, started.elapsedNow()) }
+                    beforeCommit {
+                        if (!isCommitted) fence.commit(jdbc, job.claim, stored, started.elapsedNow())
+                        isCommitted = true
+                    }
                 }
-                isCommitted = true
             }
-        } catch (e: CancellationException) {
-            // An interruption that came after the commit changes nothing: the job is completed.
+        } catch (e: Exception) {
             if (!isCommitted) throw e
+            // What goes wrong after the commit changes nothing: the job is completed.
+            if (e !is CancellationException) {
+                log
+                    .warn("{} is completed; what came after its commit failed", job.claim, e)
+            }
         }
         return Outcome.Written
     }
+
+    private companion object {
+        val log = LoggerFactory.getLogger("kittiwake.worker")!!
+    }
 }
 
-/** Has [block] commit, after all others that do something before, such as those that write what is cached. */
-private fun JdbcTransaction.atCommit(block: () -> Unit) {
+/** Runs [block] at each commit after all others that do something then, such as those that write what is cached. */
+private fun JdbcTransaction.beforeCommit(block: () -> Unit) {
     registerInterceptor(
         object : StatementInterceptor {
             override fun beforeCommit(transaction: Transaction): Unit = block()

@@ -16,7 +16,7 @@ val skipTheFence = PlantedBug("commits a handler's transaction without the fence
     val withoutFence =
         listOf(
             Mutation("complete job", "and exists (", "and true or false and exists ("),
-            Mutation("complete job", "not exists (select from gone)", "false"),
+            Mutation("complete job", "when exists (select from gone)", "when true"),
         )
     takenOver(Deed.BANK, bugOfHandlers = withoutFence.takeIf { isPlanted })
 }

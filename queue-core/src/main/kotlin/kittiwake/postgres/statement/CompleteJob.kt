@@ -23,7 +23,7 @@ internal class CompleteJob(schema: Schema, private val retention: Retention) {
         mark.query(connection, { text("marker", marker) }) {}
     }
 
-    /** Whether it was completed; what else the server says is thrown. If not, the transaction is aborted. */
+    /** Whether it was completed; what else the server says is thrown. If not, it must be rolled back. */
     fun execute(connection: Connection, success: Completion.Succeeded, marker: String): Answer {
         val claim = success.claim
         val statement = if (success.isForgotten) forget else complete
@@ -57,7 +57,8 @@ private const val REFUSAL = "kittiwake: no such claim in the transaction of"
 // language=PostgreSQL
 private const val MARK_TRANSACTION = """
 /* kittiwake: mark transaction */
-select set_config('kittiwake.claim', :marker, true)
+select set_config('kittiwake.claim', :marker, true),
+       set_config('kittiwake.seqscan', current_setting('enable_seqscan'), true)
 """
 
 // What may be ended: the job of this transaction's mark, while it is in its lease, which is locked against rescue. A worker
@@ -76,15 +77,17 @@ private const val JOB_OF_MARK = """
       )"""
 
 // A plan is made when the tables are small, and kept when they are large: in a transaction of yours, whose settings are
-// not the engine's, it would go through them row by row. The setting ends with the transaction, which is now.
+// not the engine's, it would go through them row by row. It is set back before the commit, which may fire triggers.
 private const val BY_INDEX = """
 set local enable_seqscan = off;"""
 
 // Sent with what comes before, which saves a round trip: the server passes over a commit when that has failed. It fails
 // with a text that is no number.
 private const val COMMIT_IF_GONE = """
-select case when not exists (select from gone)
-    then ('$REFUSAL [' || coalesce(current_setting('kittiwake.claim', true), '') || ']')::integer
+select case
+    when exists (select from gone)
+    then set_config('enable_seqscan', current_setting('kittiwake.seqscan'), true)
+    else ('$REFUSAL [' || coalesce(current_setting('kittiwake.claim', true), '') || ']')::integer::text
 end;
 commit
 """

@@ -25,8 +25,9 @@ import kotlinx.coroutines.delay
 import kotlinx.coroutines.ensureActive
 import kotlinx.coroutines.job
 import kotlinx.coroutines.launch
+import kotlinx.coroutines.plus
 import org.slf4j.LoggerFactory
-import kotlin.coroutines.CoroutineContext
+import kotlin.coroutines.ContinuationInterceptor
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.minutes
 import kotlin.time.TimeSource
@@ -39,7 +40,7 @@ import kotlin.time.TimeSource
 internal class JobRunner(
     private val handlers: Map<String, BoundJob<*, *>>,
     private val time: TimeSource,
-    private val timersRunOn: CoroutineContext,
+    private val dispatcher: ContinuationInterceptor,
     private val onFatalError: (Throwable) -> Unit,
 ) {
     /** The caller has a [CurrentJob] in its context. */
@@ -93,13 +94,15 @@ internal class JobRunner(
             coroutineScope {
                 job.entered(coroutineContext.job)
                 val handler = checkNotNull(bound.handler)
-                outcome = with(handler) { ClaimedJobScope(claim, this@coroutineScope).work(args) }
+                // On a thread that may block is the handler; what it launches is where the worker's other handlers are.
+                val scope = if (handler.blocks) this + dispatcher else this
+                outcome = with(handler) { ClaimedJobScope(claim, scope).work(args) }
             }
         }
 
         private suspend fun withTimer(block: suspend () -> Unit): Unit = coroutineScope {
             val timer =
-                launch(timersRunOn) {
+                launch(dispatcher) {
                     delay(type.timeout)
                     job.interrupt(Interruption.TimedOut(type.timeout))
                 }

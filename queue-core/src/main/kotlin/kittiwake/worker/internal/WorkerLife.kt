@@ -16,6 +16,7 @@ import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.CoroutineExceptionHandler
 import kotlinx.coroutines.CoroutineName
 import kotlinx.coroutines.CoroutineScope
+import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.Job
 import kotlinx.coroutines.NonCancellable
 import kotlinx.coroutines.SupervisorJob
@@ -28,9 +29,11 @@ import kotlinx.coroutines.launch
 import kotlinx.coroutines.sync.Mutex
 import kotlinx.coroutines.withContext
 import kotlinx.coroutines.withTimeoutOrNull
+import kotlin.coroutines.ContinuationInterceptor
 import kotlin.coroutines.CoroutineContext
 import kotlin.random.Random
 import kotlin.time.Duration
+import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.TimeSource
 
 /**
@@ -59,7 +62,10 @@ internal class WorkerLife(
     private val slots = config.queues.associate { it.name to Slots(it.concurrency, it.prefetch, time) }
     private val suspects = Suspects(store, random)
     private val runner =
-        JobRunner(handlers, time, timersRunOn = handlersRunOn.minusKey(Job)) { ended.completeExceptionally(it) }
+        JobRunner(handlers, time, handlersRunOn[ContinuationInterceptor] ?: Dispatchers.Default) {
+            ended
+                .completeExceptionally(it)
+        }
     private val completer =
         Completer(id, store, config.lease, time, random, telling::written, telling::lost, onGivenUp = ::lost)
     private val heartbeat =
@@ -137,11 +143,15 @@ internal class WorkerLife(
         }
     }
 
-    /** What blocks moves to its thread once, not for each job: most of what it costs to start one is to move there. */
+    /**
+     * What blocks moves to its thread for a while, not for each job: to move there is most of what it costs to start one.
+     * Not for ever: a virtual thread that never waits would leave no turn to the others.
+     */
     private suspend fun workOnBlockingThread(first: RunningJob, slots: Slots): RunningJob? =
         withContext(blockingDispatcher) {
+            val begun = time.markNow()
             var job: RunningJob? = first
-            while (job != null && runner.blocks(job)) job = following(job, slots)
+            while (job != null && runner.blocks(job) && begun.elapsedNow() < TURN) job = following(job, slots)
             job
         }
 
@@ -223,4 +233,8 @@ internal class WorkerLife(
     }
 
     enum class End { STOPPED, LOST }
+
+    private companion object {
+        val TURN = 50.milliseconds
+    }
 }
