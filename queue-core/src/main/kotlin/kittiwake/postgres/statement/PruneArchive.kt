@@ -37,6 +37,7 @@ select {schema}.prepare_archive((now() at time zone 'UTC')::date + days)
 from unnest(:days::int[]) as ahead (days)
 """
 
+// Whole days are dropped, not deleted row by row (decision 0017).
 // language=PostgreSQL
 private const val PRUNE_ARCHIVE = """
 /* kittiwake: prune archive */

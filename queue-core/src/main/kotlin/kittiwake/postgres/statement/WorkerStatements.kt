@@ -82,7 +82,7 @@ returning id
 
 // Keeps all claims of :worker, unless it has been given up for dead. Of its running jobs it asks only those whose row
 // is gone: somebody cancelled them, or their completion was written a moment ago. Indexes: worker_pkey, job_pkey,
-// archive_id_idx.
+// archive_id_idx. Without running jobs it takes 0.12 ms, with 64 of them 0.22 to 0.26, with ten thousand 11.
 // language=PostgreSQL
 private const val BEAT = """
 /* kittiwake: beat */
