@@ -44,7 +44,8 @@ public class Worker internal constructor(
      * Waiting for the grace takes as long as the slowest handler. In tests set it to zero.
      */
     public suspend fun run() {
-        val handlersRunOn = currentCoroutineContext()
+        // A caller without a dispatcher, such as a `suspend fun main`, gets the one that `launch` would give it.
+        val handlersRunOn = Dispatchers.Default + currentCoroutineContext()
         withContext(store.engine) { run(handlersRunOn) }
     }
 

@@ -16,7 +16,6 @@ import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.CoroutineExceptionHandler
 import kotlinx.coroutines.CoroutineName
 import kotlinx.coroutines.CoroutineScope
-import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.Job
 import kotlinx.coroutines.NonCancellable
 import kotlinx.coroutines.SupervisorJob
@@ -62,7 +61,7 @@ internal class WorkerLife(
     private val slots = config.queues.associate { it.name to Slots(it.concurrency, it.prefetch, time) }
     private val suspects = Suspects(store, random)
     private val runner =
-        JobRunner(handlers, time, handlersRunOn[ContinuationInterceptor] ?: Dispatchers.Default) {
+        JobRunner(handlers, time, checkNotNull(handlersRunOn[ContinuationInterceptor])) {
             ended
                 .completeExceptionally(it)
         }
