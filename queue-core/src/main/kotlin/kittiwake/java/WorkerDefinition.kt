@@ -1,9 +1,9 @@
 package kittiwake.java
 
 import kittiwake.KittiwakeSpi
-import kittiwake.job.JobHandler
 import kittiwake.job.JobType
 import kittiwake.job.Outcome
+import kittiwake.job.blockingHandler
 import kittiwake.postgres.Kittiwake
 import kittiwake.worker.RunningWorker
 import kittiwake.worker.Worker
@@ -52,7 +52,7 @@ public class WorkerDefinition internal constructor(private val kittiwake: Kittiw
     /** Works jobs of [type] by [handler], on a thread that may block. */
     public fun <A : Any, R> handle(type: JobType<A, R>, handler: BlockingHandler<A, R>): WorkerDefinition = step {
         bind(type) {
-            handler(JobHandler.blocking { args -> answered(type, handler.handle(args, JobAttempt(this))) })
+            handler(blockingHandler { args -> answered(type, handler.handle(args, JobAttempt(this))) })
         }
     }
 

@@ -20,19 +20,16 @@ public fun interface JobHandler<A, R> {
      */
     @KittiwakeSpi
     public val blocks: Boolean get() = false
+}
 
-    public companion object {
-        /** What does its work by [block] on a thread that may block, interrupted on cancellation. */
-        @KittiwakeSpi
-        public fun <A, R> blocking(block: JobScope.(args: A) -> Outcome<R>): JobHandler<A, R> =
-            object : JobHandler<A, R> {
-                override val blocks get() = true
+/** Does its work by [block] on a thread that may block, interrupted on cancellation. */
+@OptIn(KittiwakeSpi::class)
+internal fun <A, R> blockingHandler(block: JobScope.(args: A) -> Outcome<R>) = object : JobHandler<A, R> {
+    override val blocks get() = true
 
-                override suspend fun JobScope.work(args: A): Outcome<R> {
-                    val job = this
-                    return onBlockingThread { job.block(args) }
-                }
-            }
+    override suspend fun JobScope.work(args: A): Outcome<R> {
+        val job = this
+        return onBlockingThread { job.block(args) }
     }
 }
 
@@ -60,7 +57,7 @@ public abstract class HandlerBinding<A, R> internal constructor() {
      * interrupted on cancellation.
      */
     public fun handleBlocking(block: JobScope.(args: A) -> R): Unit =
-        handler(JobHandler.blocking { args -> Outcome.done(block(args)) })
+        handler(blockingHandler { args -> Outcome.done(block(args)) })
 
     /**
      * For handlers that may also put the job off or give it up: the block must return `done(…)`, `snooze(…)` or

@@ -80,11 +80,8 @@ private class TransactionalHandler<A, R>(
             }
         } catch (e: Exception) {
             if (!isCommitted) throw e
-            // What goes wrong after the commit changes nothing: the job is completed.
-            if (e !is CancellationException) {
-                log
-                    .warn("{} is completed; what came after its commit failed", job.claim, e)
-            }
+            // What goes wrong after the commit, or comes too late to interrupt it, changes nothing: the job is completed.
+            if (e !is CancellationException) log.warn("{} is completed; a hook after its commit failed", job.claim, e)
         }
         return Outcome.Written
     }

@@ -60,11 +60,8 @@ internal class WorkerLife(
     private val bells = Bells(config.queues.map { it.name })
     private val slots = config.queues.associate { it.name to Slots(it.concurrency, it.prefetch, time) }
     private val suspects = Suspects(store, random)
-    private val runner =
-        JobRunner(handlers, time, checkNotNull(handlersRunOn[ContinuationInterceptor])) {
-            ended
-                .completeExceptionally(it)
-        }
+    private val dispatcher = checkNotNull(handlersRunOn[ContinuationInterceptor]) { "Handlers need a dispatcher" }
+    private val runner = JobRunner(handlers, time, dispatcher) { ended.completeExceptionally(it) }
     private val completer =
         Completer(id, store, config.lease, time, random, telling::written, telling::lost, onGivenUp = ::lost)
     private val heartbeat =
