@@ -49,7 +49,8 @@ internal class Bars(private val svg: Svg, private val figure: String, private va
         svg.text(most + 8, middle + 4.5, listOf(spread.median.short() to Ink.VALUE, told to Ink.SMALL))
     }
 
-    private fun limit(row: Row) = rows.find { it.toString() == row.limit }?.takeUnless { it.isBare }?.what ?: "bare SQL"
+    private fun limit(row: Row) =
+        rows.find { it.toString() == row.limit }?.takeIf { it.isBare == row.isBare }?.what ?: "bare SQL"
 
     private companion object {
         /** Of the kind that is kept at the beginning of a part. */

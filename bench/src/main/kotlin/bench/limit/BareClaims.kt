@@ -33,6 +33,12 @@ internal class BareClaims(private val connection: Connection, private val worker
     /** Transactions that were running when the bound passed them. */
     private var late: List<Long> = emptyList()
 
+    /** Looks from the beginning, as who has never looked. */
+    fun startAgain() {
+        bound = Ticket(0, 0)
+        late = emptyList()
+    }
+
     fun claim(limit: Int): Batch {
         bindClaim(claim, after = 0, limit)
         return read(claim, limit)

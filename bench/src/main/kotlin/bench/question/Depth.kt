@@ -8,16 +8,16 @@ import bench.SCHEMA
 import bench.Sample
 import bench.Tables
 import bench.Way
+import bench.limit.BareBites
 import bench.percentile
-import bench.worker.Reply
 import bench.worker.WorkerProcess
 
 /** Whether it matters how much lies in the tables. */
 internal object Depth : Question {
     override val name = "depth"
     override val asks =
-        "how fast are jobs claimed and done with few and with many waiting? At each depth 20 times the first 10,000, " +
-            "each time by a worker that was just started, and 10,000 more are stored in between"
+        "how fast are jobs claimed and done with few and with many waiting? At each depth 40 times the first 5,000, " +
+            "each time by a worker that was just started, and as many as it did are stored in between"
 
     override val bars = listOf("jobs/s", "claim p50 ms")
 
@@ -27,59 +27,89 @@ internal object Depth : Question {
             .joinToString { (jobs, where) -> "%,d $where".format(jobs) }
     }
 
-    override fun ways(bench: Bench): List<Way> {
-        val few = way(bench, Heap(BITE), limit = null)
-        return listOf(few) + listOf(
-            Heap(MILLION),
-            Heap(10 * MILLION),
-            Heap(BITE, scheduled = MILLION),
-            Heap(BITE, archived = 10 * MILLION),
-        ).map { way(bench, it, limit = few) }
+    /** [done] in all: a worker that is stopped after so many has begun more. */
+    private class Bite(val cost: Cost, val done: Int, val claimMillis: List<Double> = emptyList())
+
+    /** Who does the work. */
+    private interface Biter : AutoCloseable {
+        fun warmUp(jobs: Int)
+
+        /** Does [jobs] of those that wait, and perhaps some more. */
+        fun bite(jobs: Int): Bite
     }
 
-    private fun way(bench: Bench, heap: Heap, limit: Way?) =
-        Way("", "$heap", "${Tuning.TUNED}", limit) { tables -> measure(bench, tables, heap) }
-
-    private fun measure(bench: Bench, tables: Tables, heap: Heap): Sample {
-        val settings = Tuning.TUNED.settings(bench)
-        WorkerProcess.start(settings, bench.options).use { worker ->
-            val backlog = Backlog(bench.server)
-            backlog.wait(WARM_UP)
-            worker.warmUp(WARM_UP)
-            tables.forgetArchive()
-            backlog.archive(heap.archived)
-            backlog.schedule(heap.scheduled)
-            backlog.wait(heap.waiting - BITE)
-            bench.server.settle()
-            repeat(UNMEASURED) { bite(worker, backlog) }
-            val bites = List((bench.options.jobs ?: JOBS) / BITE) { bite(worker, backlog) }
-            check(heap, left = bench.server.ask("select count(*) from $SCHEMA.job").toInt())
-            return sample(bites)
+    override fun ways(bench: Bench): List<Way> {
+        val waiting = listOf(Heap(FEW), Heap(MILLION), Heap(10 * MILLION))
+        val others = listOf(Heap(FEW, scheduled = MILLION), Heap(FEW, archived = 10 * MILLION))
+        return comparedWithFirst(waiting + others) { heap, few ->
+            Way("one worker", "$heap", "${Tuning.TUNED}", few) { measure(bench, it, heap, worker(bench)) }
+        } + comparedWithFirst(waiting) { heap, few ->
+            Way("bare SQL", "$heap", "batch 500", few, isBare = true) { measure(bench, it, heap, bare(bench)) }
         }
     }
 
-    /** A worker that is stopped after so many has done a few more. */
-    private fun check(heap: Heap, left: Int) {
-        val most = heap.waiting - BITE + heap.scheduled
-        check(left in heap.scheduled..most) { "$left jobs are left, but at most $most should be" }
+    private fun comparedWithFirst(heaps: List<Heap>, way: (Heap, Way?) -> Way): List<Way> {
+        val few = way(heaps.first(), null)
+        return listOf(few) + heaps.drop(1).map { way(it, few) }
     }
 
-    private fun bite(worker: WorkerProcess, backlog: Backlog): Reply.Drained {
-        backlog.wait(BITE)
-        return worker.bite(BITE)
+    private fun worker(bench: Bench): Biter {
+        val worker = WorkerProcess.start(Tuning.TUNED.settings(bench), bench.options)
+        return object : Biter, AutoCloseable by worker {
+            override fun warmUp(jobs: Int) = worker.warmUp(jobs)
+
+            override fun bite(jobs: Int): Bite = worker.bite(jobs).let { Bite(it.cost, it.completions, it.claimMillis) }
+        }
     }
 
-    private fun sample(bites: List<Reply.Drained>): Sample {
+    private fun bare(bench: Bench): Biter {
+        val bare = BareBites(bench.server)
+        return object : Biter, AutoCloseable by bare {
+            override fun warmUp(jobs: Int) {
+                bare.bite(jobs)
+            }
+
+            override fun bite(jobs: Int): Bite = Bite(bare.bite(jobs), jobs)
+        }
+    }
+
+    private fun measure(bench: Bench, tables: Tables, heap: Heap, biter: Biter): Sample = biter.use {
+        val backlog = Backlog(bench.server)
+
+        fun bites(count: Int) = List(count) { biter.bite(BITE).also { backlog.wait(it.done) } }
+        backlog.wait(WARM_UP)
+        biter.warmUp(WARM_UP)
+        tables.forgetArchive()
+        backlog.archive(heap.archived)
+        backlog.schedule(heap.scheduled)
+        backlog.wait(heap.waiting)
+        bench.server.settle()
+        bites(UNMEASURED)
+        val bites = bites((bench.options.jobs ?: JOBS) / BITE)
+        val left = bench.server.ask("select count(*) from $SCHEMA.job").toInt()
+        val expected = heap.waiting + heap.scheduled
+        check(left == expected) { "$left jobs are left, but $expected should be" }
+        sample(bites)
+    }
+
+    private fun sample(bites: List<Bite>): Sample {
         val jobs = bites.size * BITE
         val cost = bites.map { it.cost }.reduce(Cost::plus)
         val claims = bites.flatMap { it.claimMillis }.sorted()
-        val times = mapOf("claim p50 ms" to claims.percentile(.5), "claim p99 ms" to claims.percentile(.99))
+        val times = if (claims.isEmpty()) {
+            emptyMap()
+        } else {
+            mapOf("claim p50 ms" to claims.percentile(.5), "claim p99 ms" to claims.percentile(.99))
+        }
         return Sample(mapOf("jobs/s" to jobs / cost.seconds) + times + cost.perJob(jobs))
     }
 
+    private const val FEW = 10_000
     private const val MILLION = 1_000_000
-    private const val BITE = 10_000
-    private const val JOBS = 20 * BITE
-    private const val UNMEASURED = 5
+
+    /** Half of the few: a worker claims ahead, and does so at each depth when some are left. */
+    private const val BITE = FEW / 2
+    private const val JOBS = 40 * BITE
+    private const val UNMEASURED = 10
     private const val WARM_UP = 300_000
 }
