@@ -171,8 +171,11 @@ internal class BareClaims(private val connection: Connection, private val worker
                 from taken
                 having count(*) > 0
             )
-            select rank, job_id, (select args from $SCHEMA.job where id = job_id), pg_current_snapshot()::text
+            select rank, job_id, args, pg_current_snapshot()::text
             from taken
+            left join (
+                select id, args from $SCHEMA.job where id = any(array(select job_id from taken)) offset 0
+            ) as job on id = job_id
         """
     }
 }

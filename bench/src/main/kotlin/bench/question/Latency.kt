@@ -30,8 +30,8 @@ internal object Latency : Question {
         "how long from the return of the commit to the start of the handler, in an idle worker of another process " +
             "that was busy before, was woken for 6,000 unmeasured jobs, and polls once a minute, one job each 50 ms, " +
             "300 jobs? Bare SQL: INSERT with " +
-            "NOTIFY, and a program that listens, claims durably and completes on one connection. And how late are " +
-            "delayed jobs?"
+            "NOTIFY, and a program that listens, claims durably and completes on one connection. How long does the " +
+            "commit itself take, which each claim needs, too? And how late are delayed jobs?"
 
     /**
      * Unmeasured jobs, each for itself: what only a wake-up runs is not compiled for good before its 5,000th time. In a
@@ -69,15 +69,19 @@ internal object Latency : Question {
         val enqueue: (Tables, Connection) -> EnqueueOne,
     )
 
-    /** Enqueues a job, commits, and returns the clock right after. */
+    /** The clock right after a commit, and how long it took where that is known. */
+    private class Committed(val at: Long, val nanos: Long? = null)
+
+    /** Enqueues a job and commits. */
     private fun interface EnqueueOne {
-        fun now(number: Int): Long
+        fun now(number: Int): Committed
     }
 
     private fun throughJdbc(tables: Tables, connection: Connection) = EnqueueOne { number ->
         tables.kittiwake.enqueue(connection, type, NoopArgs(number))
+        val started = System.nanoTime()
         connection.commit()
-        System.nanoTime()
+        System.nanoTime().let { Committed(it, it - started) }
     }
 
     private fun throughBareSql(tables: Tables, connection: Connection): EnqueueOne {
@@ -85,7 +89,7 @@ internal object Latency : Question {
         val writer = BareInserts.notifying(connection)
         return EnqueueOne { number ->
             writer.write(number..number)
-            System.nanoTime()
+            Committed(System.nanoTime())
         }
     }
 
@@ -93,7 +97,7 @@ internal object Latency : Question {
         check(!connection.isClosed)
         return EnqueueOne { number ->
             runBlocking { tables.kittiwake.submit(type, NoopArgs(number)) }
-            System.nanoTime()
+            Committed(System.nanoTime())
         }
     }
 
@@ -103,7 +107,7 @@ internal object Latency : Question {
         return EnqueueOne { number ->
             val wait = (500 + number * 997 % 2_500).milliseconds
             runBlocking { tables.kittiwake.submit(type, NoopArgs(number)) { delay = wait } }
-            System.nanoTime()
+            Committed(System.nanoTime())
         }
     }
 
@@ -140,12 +144,12 @@ internal object Latency : Question {
                 val attended = worker.finish(WARM_UP + MEASURED)
                 val cost = meter.between(start, meter.read())
                 val waits = if (told.isDelayed) lateness(bench, attended) else waits(attended, committed)
-                return Sample(figures(waits.sorted(), cost))
+                return Sample(figures(waits.sorted(), committed.mapNotNull { it.nanos }, cost))
             }
         }
     }
 
-    private fun EnqueueOne.each(interval: Duration, numbers: IntRange): List<Long> {
+    private fun EnqueueOne.each(interval: Duration, numbers: IntRange): List<Committed> {
         val started = System.nanoTime()
         return numbers.mapIndexed { i, number ->
             val due = started + i * interval.inWholeNanoseconds
@@ -155,8 +159,8 @@ internal object Latency : Question {
     }
 
     /** A handler may start before its enqueuer's commit has returned: such a wait is below zero, and counts as it is. */
-    private fun waits(attended: Reply.Attended, committed: List<Long>): List<Double> =
-        attended.startedAt.drop(WARM_UP).zip(committed) { started, after -> (started - after) / 1e6 }
+    private fun waits(attended: Reply.Attended, committed: List<Committed>): List<Double> =
+        attended.startedAt.drop(WARM_UP).zip(committed) { started, commit -> (started - commit.at) / 1e6 }
 
     /** By the time of day, which a local server and the worker share. */
     private fun lateness(bench: Bench, attended: Reply.Attended): List<Double> {
@@ -165,14 +169,21 @@ internal object Latency : Question {
         return attended.startedAtMicros.zip(due) { started, at -> (started - at) / 1e3 }.drop(WARM_UP)
     }
 
-    private fun figures(millis: List<Double>, cost: Cost): Map<String, Double?> {
+    private fun figures(millis: List<Double>, commits: List<Long>, cost: Cost): Map<String, Double?> {
         check(millis.size == MEASURED)
-        return mapOf(
+        val waits = mapOf(
             "p50 ms" to millis.percentile(.5),
             "p95 ms" to millis.percentile(.95),
             "p99 ms" to millis.percentile(.99),
             "max ms" to millis.last(),
-        ) + cost.perJob(MEASURED)
+        )
+        val own = commits.map { it / 1e6 }.sorted()
+        val commit = if (own.isEmpty()) {
+            emptyMap()
+        } else {
+            mapOf("commit p50 ms" to own.percentile(.5), "commit p99 ms" to own.percentile(.99))
+        }
+        return waits + commit + cost.perJob(MEASURED)
     }
 
     private const val DUE_TIMES = """
