@@ -29,3 +29,7 @@ internal fun Double?.short(): String = when {
 
 /** The smallest value that [share] of the sorted values do not exceed. */
 internal fun List<Double>.percentile(share: Double): Double = this[(ceil(share * size).toInt() - 1).coerceIn(indices)]
+
+/** The median and the 99th percentile of sorted milliseconds, by the name of [what] took them; nothing of none. */
+internal fun List<Double>.middleAndEdge(what: String): Map<String, Double> =
+    if (isEmpty()) emptyMap() else mapOf("$what p50 ms" to percentile(.5), "$what p99 ms" to percentile(.99))

@@ -31,13 +31,13 @@ internal class BareBites(server: Server) : AutoCloseable {
         return meter.between(start, meter.read(System.nanoTime()))
     }
 
-    private fun work(claims: BareClaims, left: AtomicInteger) {
+    private fun work(own: BareClaims, left: AtomicInteger) {
         var held: Batch? = null
         while (left.getAndDecrement() > 0) {
-            held = if (held == null) claims.claim(BATCH) else claims.completeAndClaim(held, BATCH)
+            held = if (held == null) own.claim(BATCH) else own.completeAndClaim(held, BATCH)
             check(held.ids.size == BATCH) { "${held.ids.size} jobs were claimed, though $BATCH more were waiting" }
         }
-        held?.let(claims::complete)
+        held?.let(own::complete)
     }
 
     override fun close() {

@@ -33,7 +33,7 @@ internal class BareClaims(private val connection: Connection, private val worker
     /** Transactions that were running when the bound passed them. */
     private var late: List<Long> = emptyList()
 
-    /** Looks from the beginning, as who has never looked. */
+    /** Begins without a bound, as a worker that was just started. */
     fun startAgain() {
         bound = Ticket(0, 0)
         late = emptyList()
@@ -173,7 +173,7 @@ internal class BareClaims(private val connection: Connection, private val worker
             )
             select rank, job_id, args, pg_current_snapshot()::text
             from taken
-            left join (
+            full join (
                 select id, args from $SCHEMA.job where id = any(array(select job_id from taken)) offset 0
             ) as job on id = job_id
         """

@@ -9,7 +9,7 @@ import bench.Sample
 import bench.Tables
 import bench.Way
 import bench.limit.BareBites
-import bench.percentile
+import bench.middleAndEdge
 import bench.worker.WorkerProcess
 
 /** Whether it matters how much lies in the tables. */
@@ -27,7 +27,7 @@ internal object Depth : Question {
             .joinToString { (jobs, where) -> "%,d $where".format(jobs) }
     }
 
-    /** [done] in all: a worker that is stopped after so many has begun more. */
+    /** [done] are all that were completed: a worker that is stopped has begun more than it was asked for. */
     private class Bite(val cost: Cost, val done: Int, val claimMillis: List<Double> = emptyList())
 
     /** Who does the work. */
@@ -76,7 +76,12 @@ internal object Depth : Question {
     private fun measure(bench: Bench, tables: Tables, heap: Heap, biter: Biter): Sample = biter.use {
         val backlog = Backlog(bench.server)
 
-        fun bites(count: Int) = List(count) { biter.bite(BITE).also { backlog.wait(it.done) } }
+        fun bites(count: Int) = List(count) {
+            biter.bite(BITE).also {
+                check(it.done < heap.waiting) { "All ${heap.waiting} jobs were done: too few to claim ahead" }
+                backlog.wait(it.done)
+            }
+        }
         backlog.wait(WARM_UP)
         biter.warmUp(WARM_UP)
         tables.forgetArchive()
@@ -96,12 +101,7 @@ internal object Depth : Question {
         val jobs = bites.size * BITE
         val cost = bites.map { it.cost }.reduce(Cost::plus)
         val claims = bites.flatMap { it.claimMillis }.sorted()
-        val times = if (claims.isEmpty()) {
-            emptyMap()
-        } else {
-            mapOf("claim p50 ms" to claims.percentile(.5), "claim p99 ms" to claims.percentile(.99))
-        }
-        return Sample(mapOf("jobs/s" to jobs / cost.seconds) + times + cost.perJob(jobs))
+        return Sample(mapOf("jobs/s" to jobs / cost.seconds) + claims.middleAndEdge("claim") + cost.perJob(jobs))
     }
 
     private const val FEW = 10_000

@@ -11,6 +11,7 @@ import bench.Tables
 import bench.Way
 import bench.limit.BareClaims
 import bench.limit.BareInserts
+import bench.middleAndEdge
 import bench.noop
 import bench.percentile
 import bench.worker.Handler
@@ -29,9 +30,8 @@ internal object Latency : Question {
     override val asks =
         "how long from the return of the commit to the start of the handler, in an idle worker of another process " +
             "that was busy before, was woken for 6,000 unmeasured jobs, and polls once a minute, one job each 50 ms, " +
-            "300 jobs? Bare SQL: INSERT with " +
-            "NOTIFY, and a program that listens, claims durably and completes on one connection. How long does the " +
-            "commit itself take, which each claim needs, too? And how late are delayed jobs?"
+            "300 jobs? How long does that commit take itself, with its notification? Bare SQL: INSERT with NOTIFY, " +
+            "and a program that listens, claims durably and completes on one connection. And how late are delayed jobs?"
 
     /**
      * Unmeasured jobs, each for itself: what only a wake-up runs is not compiled for good before its 5,000th time. In a
@@ -177,13 +177,7 @@ internal object Latency : Question {
             "p99 ms" to millis.percentile(.99),
             "max ms" to millis.last(),
         )
-        val own = commits.map { it / 1e6 }.sorted()
-        val commit = if (own.isEmpty()) {
-            emptyMap()
-        } else {
-            mapOf("commit p50 ms" to own.percentile(.5), "commit p99 ms" to own.percentile(.99))
-        }
-        return waits + commit + cost.perJob(MEASURED)
+        return waits + commits.map { it / 1e6 }.sorted().middleAndEdge("commit") + cost.perJob(MEASURED)
     }
 
     private const val DUE_TIMES = """
