@@ -16,11 +16,12 @@ import bench.worker.WorkerProcess
 internal object Depth : Question {
     override val name = "depth"
     override val asks =
-        "how fast are jobs claimed and done with few and with many waiting? At each depth 40 times the first 5,000, " +
-            "each time by a worker that was just started, and as many as it did are stored in between"
+        "how fast are jobs claimed and done while few and while many more are waiting? At each depth 20 times " +
+            "10,000, each time by a worker that was just started, and as many as it did are stored in between"
 
     override val bars = listOf("jobs/s", "claim p50 ms")
 
+    /** What is there beside the jobs of a bite: a worker claims ahead, and should find enough at each depth. */
     private class Heap(val waiting: Int, val scheduled: Int = 0, val archived: Int = 0) {
         override fun toString(): String = listOf(waiting to "waiting", scheduled to "scheduled", archived to "archived")
             .filter { it.first > 0 }
@@ -75,10 +76,11 @@ internal object Depth : Question {
 
     private fun measure(bench: Bench, tables: Tables, heap: Heap, biter: Biter): Sample = biter.use {
         val backlog = Backlog(bench.server)
+        val stored = heap.waiting + BITE
 
         fun bites(count: Int) = List(count) {
             biter.bite(BITE).also {
-                check(it.done < heap.waiting) { "All ${heap.waiting} jobs were done: too few to claim ahead" }
+                check(it.done < stored) { "All $stored jobs were done: there were too few to claim ahead" }
                 backlog.wait(it.done)
             }
         }
@@ -87,12 +89,12 @@ internal object Depth : Question {
         tables.forgetArchive()
         backlog.archive(heap.archived)
         backlog.schedule(heap.scheduled)
-        backlog.wait(heap.waiting)
+        backlog.wait(stored)
         bench.server.settle()
         bites(UNMEASURED)
         val bites = bites((bench.options.jobs ?: JOBS) / BITE)
         val left = bench.server.ask("select count(*) from $SCHEMA.job").toInt()
-        val expected = heap.waiting + heap.scheduled
+        val expected = stored + heap.scheduled
         check(left == expected) { "$left jobs are left, but $expected should be" }
         sample(bites)
     }
@@ -106,10 +108,8 @@ internal object Depth : Question {
 
     private const val FEW = 10_000
     private const val MILLION = 1_000_000
-
-    /** Half of the few: a worker claims ahead, and does so at each depth when some are left. */
-    private const val BITE = FEW / 2
-    private const val JOBS = 40 * BITE
-    private const val UNMEASURED = 10
+    private const val BITE = 10_000
+    private const val JOBS = 20 * BITE
+    private const val UNMEASURED = 5
     private const val WARM_UP = 300_000
 }
