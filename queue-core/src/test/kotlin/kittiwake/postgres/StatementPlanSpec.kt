@@ -11,8 +11,8 @@ import java.sql.Connection
 import kotlin.time.Duration.Companion.seconds
 
 /**
- * The plans of hot statements, as the engine's connections make them, at 0, 10 and 1,000,000 rows: by index, without a
- * sort of what waits, whatever the statistics say.
+ * The plans of hot statements, as the engine's connections make them, at 0, 10 and 1,000,000 rows, and at 10,000 of
+ * which the statistics know nothing: by index, without a sort of what waits, without a loop over loops.
  */
 @OptIn(KittiwakeSpi::class)
 class StatementPlanSpec :
