@@ -72,6 +72,9 @@ internal class PostgresJobStore(
     private val claims = ConcurrentHashMap<WorkerId, WorkerClaims>()
 
     private val insertJobs = InsertJobs(schema)
+    private val inserts = SharedInserts { jobs ->
+        onPool { checkSchema(it).run { insertJobs.execute(it, jobs, wake = false) } }
+    }
     private val joinWorkers = JoinWorkers(schema)
     private val announceSuspect = AnnounceSuspect(schema)
     private val promoteJobs = PromoteJobs(schema)
@@ -99,7 +102,7 @@ internal class PostgresJobStore(
 
     override suspend fun insert(jobs: List<NewJob>): List<Inserted> {
         if (jobs.isEmpty()) return emptyList()
-        val inserted = onPool { checkSchema(it).run { insertJobs.execute(it, jobs, wake = false) } }
+        val inserted = inserts.insert(jobs)
         wakes.send(jobs.mapTo(mutableSetOf()) { it.queue })
         return inserted
     }

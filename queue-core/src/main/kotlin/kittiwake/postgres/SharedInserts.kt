@@ -1,0 +1,118 @@
+package kittiwake.postgres
+
+import kittiwake.KittiwakeSpi
+import kittiwake.enqueue.NewJob
+import kittiwake.store.Inserted
+import kotlinx.coroutines.CompletableDeferred
+import kotlinx.coroutines.NonCancellable
+import kotlinx.coroutines.completeWith
+import kotlinx.coroutines.withContext
+import java.sql.SQLException
+
+/**
+ * Lets jobs of several callers share a statement, and so a wait for the disk: who comes while [AT_ONCE] statements are
+ * under way waits, and the first of those who wait then stores what all of them have. Who comes alone waits for nobody.
+ *
+ * To each it is as if it were alone: its jobs are stored all or none, and what the server refuses of one is not refused
+ * of another. Who is cancelled while it waits has stored nothing; once its jobs are sent, it may have. See decision 0037.
+ */
+@OptIn(KittiwakeSpi::class)
+internal class SharedInserts(private val store: suspend (List<NewJob>) -> List<Inserted>) {
+    private class Caller(val jobs: List<NewJob>) {
+        /** What became of its jobs; null tells it to lead. */
+        val answer = CompletableDeferred<List<Inserted>?>()
+        var leads = false
+    }
+
+    private val waiting = ArrayDeque<Caller>()
+    private var leaders = 0
+
+    suspend fun insert(jobs: List<NewJob>): List<Inserted> {
+        if (!mayShare(jobs)) return store(jobs)
+        val caller = Caller(jobs)
+        if (!arrive(caller)) {
+            try {
+                caller.answer.await()?.let { return it }
+            } catch (e: Throwable) {
+                leave(caller)
+                throw e
+            }
+        }
+        return lead(caller)
+    }
+
+    /** A key may have to wait for a transaction that stores the same one: nobody else is to wait for that, too. */
+    private fun mayShare(jobs: List<NewJob>): Boolean = jobs.all { it.uniqueKey == null }
+
+    /** Whether it leads at once; else it waits. */
+    private fun arrive(caller: Caller): Boolean = synchronized(this) {
+        val leads = leaders < AT_ONCE
+        if (leads) leaders++ else waiting += caller
+        leads
+    }
+
+    /** It waits no longer. If it was told to lead in this very moment, somebody else must. */
+    private fun leave(caller: Caller): Unit = synchronized(this) {
+        waiting -= caller
+        if (caller.leads) passOn()
+    }
+
+    private fun passOn(): Unit = synchronized(this) {
+        when (val next = waiting.removeFirstOrNull()) {
+            null -> leaders--
+            else -> {
+                next.leads = true
+                next.answer.complete(null)
+            }
+        }
+    }
+
+    private suspend fun lead(leader: Caller): List<Inserted> {
+        val others = takeWaiting(MOST_JOBS - leader.jobs.size)
+        try {
+            if (others.isEmpty()) return store(leader.jobs)
+            // Their jobs are stored, too, whether the leader is cancelled or not.
+            return withContext(NonCancellable) {
+                val outcomes = storeTogether(listOf(leader) + others)
+                others.zip(outcomes.drop(1)) { caller, outcome -> caller.answer.completeWith(outcome) }
+                outcomes.first().getOrThrow()
+            }
+        } finally {
+            passOn()
+        }
+    }
+
+    private fun takeWaiting(atMost: Int): List<Caller> = synchronized(this) {
+        var room = atMost
+        buildList {
+            while (true) {
+                val next = waiting.firstOrNull() ?: break
+                room -= next.jobs.size
+                if (room < 0) break
+                add(waiting.removeFirst())
+            }
+        }
+    }
+
+    /** What becomes of each caller's jobs, in order. Whose the server refuses is found by halving. */
+    private suspend fun storeTogether(callers: List<Caller>): List<Result<List<Inserted>>> {
+        val stored = runCatching { store(callers.flatMap { it.jobs }) }
+        val failure = stored.exceptionOrNull() ?: return shares(callers, stored.getOrThrow())
+        val isOnesOwn = failure is SQLException && failure.isRefusal && callers.size > 1
+        if (isOnesOwn) return callers.chunked((callers.size + 1) / 2).flatMap { storeTogether(it) }
+        return callers.map { Result.failure(failure) }
+    }
+
+    private fun shares(callers: List<Caller>, stored: List<Inserted>): List<Result<List<Inserted>>> {
+        val rest = stored.iterator()
+        return callers.map { caller -> Result.success(List(caller.jobs.size) { rest.next() }) }
+    }
+
+    private companion object {
+        /** One waits for the disk, or the network, while another is written. */
+        const val AT_ONCE = 2
+
+        /** As many as a transaction of `submitAll` has. */
+        const val MOST_JOBS = 1_000
+    }
+}
