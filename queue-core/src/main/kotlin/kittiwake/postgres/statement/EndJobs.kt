@@ -30,6 +30,7 @@ internal class EndJobs(schema: Schema, private val retention: Retention) {
         .query(connection, {
             this["worker"] = UUID.fromString(worker.value)
             leases(jobs, emptied)
+            this["asked"] = jobs.size
             array("attempts", "int4", jobs.map { it.claim.attempt })
             texts("results", jobs.map { (it as? Completion.Succeeded)?.result })
             texts("errors", jobs.map { (it as? Completion.Discarded)?.error })

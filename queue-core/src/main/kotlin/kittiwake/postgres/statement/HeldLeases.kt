@@ -5,9 +5,10 @@ import kittiwake.postgres.NamedSql
 import kittiwake.store.Completion
 import java.sql.ResultSet
 
-// How every statement that ends jobs begins: what :worker holds of the leases that it names.
+// How every statement that ends jobs begins: the leases of :worker that it names. Those that are used up go in the same
+// statement; the others are locked against rescue.
 // language=PostgreSQL
-internal const val HELD_LEASES = """
+internal const val TOUCHED_LEASES = """
 emptied as materialized (
     delete from {schema}.lease
     where id = any(:emptied::bigint[])
@@ -20,7 +21,12 @@ kept as materialized (
     where id = any(:kept::bigint[])
       and worker_id is not distinct from :worker
     for key share
-),
+)"""
+
+// What :worker holds of them, job by job.
+// language=PostgreSQL
+internal const val HELD_LEASES = """
+$TOUCHED_LEASES,
 held as materialized (
     select id, unnest(job_ids) as job_id from emptied
     union all
@@ -32,7 +38,7 @@ held as materialized (
 internal const val NOT_ALL_OF_THEM =
     "select case when count(*) < :asked then coalesce(array_agg(id), '{}') end as gone from gone"
 
-/** Binds what [HELD_LEASES] needs, and the jobs to end. */
+/** Binds what [TOUCHED_LEASES] need, and the [jobs] to look for in them. */
 @OptIn(KittiwakeSpi::class)
 internal fun NamedSql.Binding.leases(jobs: List<Completion.End>, emptied: Set<Long>) {
     val leases = LongArray(jobs.size) { jobs[it].claim.lease }
@@ -40,7 +46,6 @@ internal fun NamedSql.Binding.leases(jobs: List<Completion.End>, emptied: Set<Lo
     this["kept"] = (leases.toSet() - emptied).toLongArray()
     this["job_ids"] = LongArray(jobs.size) { jobs[it].claim.id.value }
     this["leases"] = leases
-    this["asked"] = jobs.size
 }
 
 /** Reads the answer of [NOT_ALL_OF_THEM]: those of [jobs] that are not among the gone. */
