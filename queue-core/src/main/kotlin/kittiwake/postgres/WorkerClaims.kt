@@ -5,12 +5,15 @@ import kittiwake.job.ClaimedJob
 import kittiwake.job.QueueName
 import kittiwake.job.Retention
 import kittiwake.job.WorkerId
+import kittiwake.postgres.statement.Claim
 import kittiwake.postgres.statement.ClaimJobs
+import kittiwake.postgres.statement.FetchJobs
 import kittiwake.postgres.statement.GiveBack
 import kittiwake.postgres.statement.LookForJobs
+import kittiwake.postgres.statement.TakeTickets
+import kittiwake.postgres.statement.Ticket
 import java.sql.Connection
 import java.util.concurrent.ConcurrentHashMap
-import java.util.concurrent.ConcurrentLinkedDeque
 import kotlin.random.Random
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.seconds
@@ -23,41 +26,10 @@ import kotlin.time.TimeSource
  */
 @OptIn(KittiwakeSpi::class)
 internal class WorkerClaims(schema: Schema, retention: Retention, private val worker: WorkerId) {
-    /** How a queue is searched: by whoever does so at the same time, each from where an earlier search had got to. */
-    private class Searches {
-        private val idle = ConcurrentLinkedDeque<ClaimBound>()
-
-        @Volatile
-        private var nextSweep: TimeMark = TimeSource.Monotonic.markNow()
-
-        fun begin(): Search {
-            val bound = idle.pollFirst() ?: ClaimBound()
-            val isSweep = nextSweep.hasPassedNow()
-            return Search(this, bound, if (isSweep) bound.everything() else bound.spans(), isSweep)
-        }
-
-        fun end(search: Search) {
-            idle.addFirst(search.bound)
-        }
-
-        fun swept(took: Duration) {
-            nextSweep = TimeSource.Monotonic.markNow() + maxOf(SWEEP_EVERY, took * SWEEP_SHARE)
-        }
-    }
-
-    /** One search of a queue through [spans], which are everywhere when it [isSweep]. */
-    private class Search(val of: Searches, val bound: ClaimBound, val spans: List<Span>, val isSweep: Boolean) {
-        private val started: TimeMark = TimeSource.Monotonic.markNow()
-
-        /** It has found [taken], in the order of the index: all there was, unless it is [full]. */
-        fun found(snapshot: Snapshot, taken: List<Place>, full: Boolean) {
-            bound.advance(snapshot, taken, full)
-            if (isSweep) of.swept(started.elapsedNow())
-        }
-    }
-
     private val lookForJobs = LookForJobs(schema)
     private val claimJobs = ClaimJobs(schema, retention)
+    private val takeTickets = TakeTickets(schema)
+    private val fetchJobs = FetchJobs(schema, retention)
     private val searches = ConcurrentHashMap<QueueName, Searches>()
     val open = OpenLeases()
     private val doubtful = ConcurrentHashMap<Long, TimeMark>()
@@ -67,33 +39,51 @@ internal class WorkerClaims(schema: Schema, retention: Retention, private val wo
      * and did not take. Two claims of a queue at once are rivals, too; after one that fails, the next looks everywhere.
      */
     fun claim(connection: Connection, queue: QueueName, limit: Int): List<ClaimedJob> {
-        val lease = Random.nextLong(1, Long.MAX_VALUE)
-        val atMost = minOf(limit, LARGEST_LEASE)
-        val search = search(queue)
+        val claim = Claim(worker, queue, lease = Random.nextLong(1, Long.MAX_VALUE), minOf(limit, LARGEST_LEASE))
         val result =
             try {
-                claimJobs.execute(connection, worker, queue, lease, search.spans, atMost)
+                if (mayTakeTurns(claim)) claimInTurn(connection, claim) else claimAtOnce(connection, claim)
             } catch (e: Exception) {
-                doubtful[lease] = TimeSource.Monotonic.markNow()
+                doubtful[claim.lease] = TimeSource.Monotonic.markNow()
                 searches.remove(queue)
                 throw e
             }
-        search.found(result.snapshot, result.places, full = result.places.size >= atMost)
-        search.of.end(search)
         // All that it took was cancelled: nobody will end what is in this lease.
-        if (result.jobs.isEmpty() && result.places.isNotEmpty()) doubtful[lease] = TimeSource.Monotonic.markNow()
-        open.open(lease, result.jobs)
+        if (result.jobs.isEmpty() && result.places.isNotEmpty()) doubtful[claim.lease] = TimeSource.Monotonic.markNow()
+        open.open(claim.lease, result.jobs)
         return result.jobs
     }
 
-    private fun search(queue: QueueName): Search = searches.computeIfAbsent(queue) { Searches() }.begin()
+    /** While a queue is full, what two claims at once lose as rivals is more than what a statement more costs. */
+    private fun mayTakeTurns(claim: Claim): Boolean = claim.limit >= MANY && searches(claim.queue).areFull
+
+    private fun claimAtOnce(connection: Connection, claim: Claim): ClaimJobs.Result {
+        val search = searches(claim.queue).begin()
+        val result = claimJobs.execute(connection, claim, search.spans)
+        search.found(result.snapshot, result.places, full = result.places.size >= claim.limit)
+        search.end()
+        return result
+    }
+
+    /** Tickets are taken by one claim at a time, and each goes on where the last one got to; jobs are read by both. */
+    private fun claimInTurn(connection: Connection, claim: Claim): ClaimJobs.Result {
+        val taken = searches(claim.queue).inTurn { search ->
+            takeTickets.execute(connection, claim, search.spans).also {
+                search.found(it.snapshot, it.tickets.map(Ticket::place), full = it.tickets.size >= claim.limit)
+            }
+        }
+        val jobs = if (taken.tickets.isEmpty()) emptyList() else fetchJobs.execute(connection, claim, taken.tickets)
+        return ClaimJobs.Result(taken.snapshot, jobs, taken.tickets.map(Ticket::place))
+    }
+
+    private fun searches(queue: QueueName): Searches = searches.computeIfAbsent(queue) { Searches() }
 
     /**
      * The queues in which a claim may find something, or which have jobs that are due [within] so long. It looks where
      * claims would, and where nothing is, that is remembered as after a claim that found nothing.
      */
     fun look(connection: Connection, queues: Set<QueueName>, within: Duration): Set<QueueName> {
-        val searches = queues.associateWith(::search)
+        val searches = queues.associateWith { searches(it).begin() }
         try {
             val found = lookForJobs.execute(connection, searches.mapValues { it.value.spans }, within)
             for ((queue, search) in searches) {
@@ -102,7 +92,7 @@ internal class WorkerClaims(schema: Schema, retention: Retention, private val wo
             }
             return found.ready + found.due
         } finally {
-            searches.values.forEach { it.of.end(it) }
+            searches.values.forEach { it.end() }
         }
     }
 
@@ -116,10 +106,9 @@ internal class WorkerClaims(schema: Schema, retention: Retention, private val wo
     private companion object {
         /** A lease is one row on one page of 8 kB, ten bytes a job. */
         const val LARGEST_LEASE = 700
-        val SWEEP_EVERY = 2.seconds
 
-        /** A sweep walks over dead entries. Its share of the time stays below a twentieth. */
-        const val SWEEP_SHARE = 20
+        /** Fewer than this are claimed in less time than a statement more takes. */
+        const val MANY = 100
 
         /** Longer than the statement timeout: until then the server may still commit a claim that we gave up on. */
         val UNDER_WAY_AT_MOST: Duration = 30.seconds

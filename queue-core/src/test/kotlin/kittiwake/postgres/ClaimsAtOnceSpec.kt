@@ -1,12 +1,15 @@
 package kittiwake.postgres
 
+import io.kotest.assertions.throwables.shouldThrow
 import io.kotest.core.spec.style.FunSpec
+import io.kotest.matchers.longs.shouldBeGreaterThanOrEqual
 import io.kotest.matchers.shouldBe
 import kittiwake.KittiwakeSpi
 import kittiwake.job.QueueName
 import kittiwake.job.Retention
 import kittiwake.job.WorkerId
 import kittiwake.job.job
+import kittiwake.postgres.statement.GiveBack
 import kittiwake.testing.TestDatabase
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.async
@@ -33,6 +36,11 @@ class ClaimsAtOnceSpec :
             return WorkerClaims(Schema(schema), Retention.Default, worker).also { claims ->
                 TestDatabase.connect { claims.claim(it, queue, 1).size shouldBe 1 }
             }
+        }
+
+        /** The same, of whom the last claim was large and filled; [jobs] are left. */
+        suspend fun Kittiwake.fullClaims(jobs: Int): WorkerClaims = claims(jobs + 101).also { claims ->
+            TestDatabase.connect { claims.claim(it, queue, 100).size shouldBe 100 }
         }
 
         suspend fun onTwoConnections(block: suspend (Connection, Connection) -> Unit) {
@@ -82,6 +90,85 @@ class ClaimsAtOnceSpec :
                     passing.await().size shouldBe 2
                 }
                 claims.claim(second, queue, 10).size shouldBe 3
+            }
+        }
+
+        context("while the queue is full") {
+            test("take tickets in turn, and read their jobs at the same time") {
+                val claims = autoClose(TestDatabase.kittiwake()).fullClaims(jobs = 300)
+                onTwoConnections { first, second ->
+                    val (taken, other) = List(2) { CountDownLatch(1) }
+                    val waits =
+                        LosesAnswers(first) {
+                            // Between its two statements.
+                            if (taken.count == 1L) taken.countDown() else other.await()
+                        }
+                    coroutineScope {
+                        val slow = async(Dispatchers.IO) { claims.claim(waits.connection, queue, 100) }
+                        taken.await()
+                        val quick = claims.claim(second, queue, 100)
+                        other.countDown()
+                        val both = slow.await() + quick
+                        both.map { it.id.value } shouldBe both.map { it.id.value }.sorted()
+                        both.size shouldBe 200
+                    }
+                }
+            }
+
+            test("do not wait for one that does not come back from its turn") {
+                val claims = autoClose(TestDatabase.kittiwake()).fullClaims(jobs = 400)
+                onTwoConnections { first, second ->
+                    val (taken, other) = List(2) { CountDownLatch(1) }
+                    val hangs =
+                        LosesAnswers(first) {
+                            taken.countDown()
+                            other.await()
+                        }
+                    coroutineScope {
+                        val hanging = async(Dispatchers.IO) { claims.claim(hangs.connection, queue, 100) }
+                        taken.await()
+                        val quick = List(2) { claims.claim(second, queue, 100) }.flatten()
+                        other.countDown()
+                        (hanging.await() + quick).map { it.id }.distinct().size shouldBe 300
+                    }
+                }
+            }
+
+            test("give back what was taken when its jobs could not be read") {
+                val kittiwake = autoClose(TestDatabase.kittiwake())
+                val claims = kittiwake.fullClaims(jobs = 250)
+                onTwoConnections { first, second ->
+                    var answers = 0
+                    val loses =
+                        LosesAnswers(first) {
+                            if (++answers ==
+                                2
+                            ) {
+                                throw SQLException("the connection was lost", "08006")
+                            }
+                        }
+                    shouldThrow<SQLException> { claims.claim(loses.connection, queue, 100) }
+                    claims.claim(second, queue, 700).size shouldBe 150
+                    claims.releaseDoubtful(second, GiveBack(Schema(kittiwake.schema)))
+                    claims.claim(second, queue, 700).map { it.attempt } shouldBe List(100) { 1 }
+                }
+            }
+
+            test("are on the disk when they have returned, as one claim is") {
+                val claims = autoClose(TestDatabase.kittiwake()).fullClaims(jobs = 200)
+                onTwoConnections { first, second ->
+                    fun position(which: String) = second.createStatement().use { statement ->
+                        statement.executeQuery("select pg_current_wal_${which}_lsn() - '0/0'").use { row ->
+                            row.next()
+                            row.getLong(1)
+                        }
+                    }
+                    val taken = mutableListOf<Long>()
+                    val looks = LosesAnswers(first) { taken += position("insert") }
+                    claims.claim(looks.connection, queue, 100).size shouldBe 100
+                    taken.size shouldBe 2
+                    position("flush") shouldBeGreaterThanOrEqual taken.first()
+                }
             }
         }
     })

@@ -35,7 +35,7 @@ internal class Slots(
     }
 
     /** When so little waits that it may be used up before the claim of the [first] is back. */
-    val second = Claimant { ahead -> waiting.size <= ahead / 8 }
+    val second = Claimant { ahead -> waiting.size <= ahead / 3 }
 
     /** Somebody who claims for these places, one claim after the other, whenever it [isTime]. */
     inner class Claimant(private val isTime: (ahead: Int) -> Boolean) {

@@ -13,6 +13,8 @@ internal fun hotStatements(schema: Schema): Map<String, NamedSql> {
             InsertOneJob(schema),
             InsertAnyJobs(schema),
             ClaimJobs(schema, Retention.Default),
+            TakeTickets(schema),
+            FetchJobs(schema, Retention.Default),
             LookForJobs(schema),
             AnnounceSuspect(schema),
             EndJobs(schema, Retention.Default),

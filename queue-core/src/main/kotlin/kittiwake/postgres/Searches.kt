@@ -1,0 +1,71 @@
+package kittiwake.postgres
+
+import java.util.concurrent.ConcurrentLinkedDeque
+import java.util.concurrent.TimeUnit
+import java.util.concurrent.locks.ReentrantLock
+import kotlin.time.Duration
+import kotlin.time.Duration.Companion.seconds
+import kotlin.time.TimeMark
+import kotlin.time.TimeSource
+
+/** How a queue is searched: by whoever does so at the same time, each from where an earlier search had got to. */
+internal class Searches {
+    private val idle = ConcurrentLinkedDeque<ClaimBound>()
+    private val turn = ReentrantLock()
+
+    @Volatile
+    private var nextSweep: TimeMark = TimeSource.Monotonic.markNow()
+
+    /** Whether the last search found as many tickets as it was to. */
+    @Volatile
+    var areFull = false
+        private set
+
+    /** Ends in [Search.end], or is lost. */
+    fun begin(): Search {
+        val bound = idle.pollFirst() ?: ClaimBound()
+        val isSweep = nextSweep.hasPassedNow()
+        return Search(bound, if (isSweep) bound.everything() else bound.spans(), isSweep)
+    }
+
+    /**
+     * Searches alone, and so from where the last one has got to. Only a courtesy: who has waited for too long searches as
+     * a rival of the one that does not come back.
+     */
+    fun <T> inTurn(block: (Search) -> T): T {
+        val isAlone = turn.tryLock(PATIENCE_MILLIS, TimeUnit.MILLISECONDS)
+        try {
+            val search = begin()
+            return block(search).also { search.end() }
+        } finally {
+            if (isAlone) turn.unlock()
+        }
+    }
+
+    /** One search through [spans], which are everywhere when it [isSweep]. */
+    inner class Search(private val bound: ClaimBound, val spans: List<Span>, private val isSweep: Boolean) {
+        private val started: TimeMark = TimeSource.Monotonic.markNow()
+
+        /** It has found [taken], in the order of the index: all there was, unless it is [full]. */
+        fun found(snapshot: Snapshot, taken: List<Place>, full: Boolean) {
+            bound.advance(snapshot, taken, full)
+            areFull = full
+            if (!isSweep) return
+            nextSweep = TimeSource.Monotonic.markNow() + maxOf(SWEEP_EVERY, started.elapsedNow() * SWEEP_SHARE)
+        }
+
+        fun end() {
+            idle.addFirst(bound)
+        }
+    }
+
+    private companion object {
+        /** Several times what it takes to take the tickets of a claim. */
+        const val PATIENCE_MILLIS = 20L
+
+        val SWEEP_EVERY: Duration = 2.seconds
+
+        /** A sweep walks over dead entries. Its share of the time stays below a twentieth. */
+        const val SWEEP_SHARE = 20
+    }
+}

@@ -1,0 +1,45 @@
+package kittiwake.postgres.statement
+
+import kittiwake.KittiwakeSpi
+import kittiwake.job.ClaimedJob
+import kittiwake.job.Retention
+import kittiwake.postgres.NamedSql
+import kittiwake.postgres.Schema
+import java.sql.Connection
+
+/**
+ * The second half of a claim in two steps: reads the jobs of the tickets that [TakeTickets] has taken. When it returns,
+ * the claim is on the disk.
+ */
+@OptIn(KittiwakeSpi::class)
+internal class FetchJobs(schema: Schema, private val retention: Retention) {
+    private val fetch = NamedSql(FETCH_JOBS, schema)
+
+    /** In the order of [tickets]; those that were cancelled are not among them. */
+    fun execute(connection: Connection, claim: Claim, tickets: List<Ticket>): List<ClaimedJob> {
+        val byId = tickets.associateBy { it.place.job }
+        val found = fetch.query(connection, {
+            facts(retention)
+            this["job_ids"] = byId.keys.toLongArray()
+            this["tried"] = byId.filterValues { it.attempt > 1 }.keys.toLongArray()
+        }) { row ->
+            val ticket = byId.getValue(row.getLong(1))
+            ticket to claim.job(row, ticket)
+        }
+        return found.sortedBy { it.first }.map { it.second }
+    }
+}
+
+// Reads jobs, those that were tried before with their crashes. The message makes it a transaction that waits for the
+// disk, and all that was written before it is on the disk then, too. Indexes: job_pkey, attempt_pkey.
+//
+// What was measured is said at "take tickets".
+// language=PostgreSQL
+private const val FETCH_JOBS = """
+/* kittiwake: fetch jobs */
+select $FACTS,
+       case when job.id = any(:tried::bigint[]) then $CRASHES end as crashes
+from {schema}.job
+where id = any(:job_ids::bigint[])
+  and (select pg_logical_emit_message(true, 'kittiwake', '')) is not null
+"""

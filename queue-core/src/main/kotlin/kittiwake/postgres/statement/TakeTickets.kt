@@ -1,0 +1,49 @@
+package kittiwake.postgres.statement
+
+import kittiwake.postgres.NamedSql
+import kittiwake.postgres.Place
+import kittiwake.postgres.Schema
+import kittiwake.postgres.Snapshot
+import kittiwake.postgres.Span
+import java.sql.Connection
+import java.sql.ResultSet
+
+/**
+ * The first half of a claim in two steps: moves ready tickets into one new lease row. It does not wait for the disk, so
+ * nothing is claimed for good before the other half, [FetchJobs], has returned.
+ */
+internal class TakeTickets(schema: Schema) {
+    private val take = NamedSql(TAKE_TICKETS, schema)
+
+    /** [tickets] in the order of the index. */
+    class Result(val snapshot: Snapshot, val tickets: List<Ticket>)
+
+    fun execute(connection: Connection, claim: Claim, spans: List<Span>): Result = take
+        .query(connection, { claim(claim, spans) }) { row ->
+            val jobs = row.numbers("job_ids")
+            val (lanes, ranks, attempts) = listOf("lanes", "ranks", "attempts").map { row.numbers(it) }
+            val tickets = jobs.indices.map {
+                Ticket(Place(lanes[it].toInt(), ranks[it], jobs[it]), attempts[it].toInt())
+            }
+            Result(Snapshot.parse(row.getString("snapshot")), tickets.sorted())
+        }.single()
+
+    private fun ResultSet.numbers(column: String): List<Long> {
+        val array = getArray(column)?.array as Array<*>?
+        return array.orEmpty().map { (it as Number).toLong() }
+    }
+}
+
+// Takes tickets as "claim jobs" does, and says no more than where they lay: then the next claim can go on from there,
+// while the jobs of this one are read, and before it is on the disk.
+//
+// Two claims of a queue at once are rivals, and each walks over what the other has locked: 4.1 µs a job of 500, as the
+// server counts it while a worker empties a queue. In turn it is 2.1 µs for this, and 1.1 for "fetch jobs" (decision 0038).
+// language=PostgreSQL
+private const val TAKE_TICKETS = """
+/* kittiwake: take tickets */
+$TAKEN_TICKETS
+select pg_current_snapshot()::text as snapshot, array_agg(job_id) as job_ids, array_agg(lane) as lanes,
+       array_agg(rank) as ranks, array_agg(attempt) as attempts, set_config('synchronous_commit', 'off', true)
+from taken
+"""
