@@ -46,8 +46,8 @@ internal class Snapshot(val xmax: Long, val running: List<Long>) {
  * part of a lane is always looked at from its start. Lanes that nobody knows of lie between the known ones, and each
  * lane's last span reaches to the next lane.
  *
- * What it cannot know of are tickets that a rival had locked and then did not take. They are found by a sweep:
- * [everything]. Not thread-safe: one claimer, one bound.
+ * What it cannot know of are tickets that a rival had locked and then did not take, or whose taking was lost with the
+ * server. They are found by a sweep: [everything]. Not thread-safe: one claimer, one bound.
  */
 internal class ClaimBound {
     private class Lane(val afterRank: Long, val afterJob: Long, val late: List<Long>)

@@ -102,7 +102,7 @@ internal class PostgresJobStore(
 
     override suspend fun insert(jobs: List<NewJob>): List<Inserted> {
         if (jobs.isEmpty()) return emptyList()
-        val inserted = inserts.insert(jobs)
+        val inserted = withContext(blocking) { inserts.insert(jobs) }
         wakes.send(jobs.mapTo(mutableSetOf()) { it.queue })
         return inserted
     }

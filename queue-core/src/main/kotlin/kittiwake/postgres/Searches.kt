@@ -4,12 +4,13 @@ import java.util.concurrent.ConcurrentLinkedDeque
 import java.util.concurrent.TimeUnit
 import java.util.concurrent.locks.ReentrantLock
 import kotlin.time.Duration
+import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
 import kotlin.time.TimeMark
 import kotlin.time.TimeSource
 
 /** How a queue is searched: by whoever does so at the same time, each from where an earlier search had got to. */
-internal class Searches {
+internal class Searches(private val quick: Duration = QUICK) {
     private val idle = ConcurrentLinkedDeque<ClaimBound>()
     private val turn = ReentrantLock()
 
@@ -18,8 +19,14 @@ internal class Searches {
 
     /** Whether the last search found as many tickets as it was to. */
     @Volatile
-    var areFull = false
-        private set
+    private var areFull = false
+
+    /** Whether a turn is short. Far from the database it is not, and rivals are faster. The next sweep tries again. */
+    @Volatile
+    private var areQuick = true
+
+    /** Whether it pays to search in turn. */
+    val mayTakeTurns: Boolean get() = areFull && areQuick
 
     /** Ends in [Search.end], or is lost. */
     fun begin(): Search {
@@ -35,8 +42,12 @@ internal class Searches {
     fun <T> inTurn(block: (Search) -> T): T {
         val isAlone = turn.tryLock(PATIENCE_MILLIS, TimeUnit.MILLISECONDS)
         try {
+            val begun = TimeSource.Monotonic.markNow()
             val search = begin()
-            return block(search).also { search.end() }
+            return block(search).also {
+                search.end()
+                areQuick = begun.elapsedNow() < quick
+            }
         } finally {
             if (isAlone) turn.unlock()
         }
@@ -51,6 +62,7 @@ internal class Searches {
             bound.advance(snapshot, taken, full)
             areFull = full
             if (!isSweep) return
+            areQuick = true
             nextSweep = TimeSource.Monotonic.markNow() + maxOf(SWEEP_EVERY, started.elapsedNow() * SWEEP_SHARE)
         }
 
@@ -60,7 +72,10 @@ internal class Searches {
     }
 
     private companion object {
-        /** Several times what it takes to take the tickets of a claim. */
+        /** Several times what it takes to take the tickets of a claim near the database. */
+        val QUICK: Duration = 10.milliseconds
+
+        /** Longer than any turn that is worth waiting for. */
         const val PATIENCE_MILLIS = 20L
 
         val SWEEP_EVERY: Duration = 2.seconds

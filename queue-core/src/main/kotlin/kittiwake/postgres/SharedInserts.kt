@@ -15,12 +15,16 @@ import java.sql.SQLException
  *
  * To each it is as if it were alone: its jobs are stored all or none, and what the server refuses of one is not refused
  * of another. Who is cancelled while it waits has stored nothing; once its jobs are sent, it may have. See decision 0037.
+ *
+ * Callers wait for each other here, so they must be on threads of the store: on their own, one that has no thread free
+ * to go on would hold up all others.
  */
 @OptIn(KittiwakeSpi::class)
 internal class SharedInserts(private val store: suspend (List<NewJob>) -> List<Inserted>) {
     private class Caller(val jobs: List<NewJob>) {
         /** What became of its jobs; null tells it to lead. */
         val answer = CompletableDeferred<List<Inserted>?>()
+        val characters = jobs.sumOf { it.args.length }
         var leads = false
     }
 
@@ -42,7 +46,7 @@ internal class SharedInserts(private val store: suspend (List<NewJob>) -> List<I
     }
 
     /** A key may have to wait for a transaction that stores the same one: nobody else is to wait for that, too. */
-    private fun mayShare(jobs: List<NewJob>): Boolean = jobs.all { it.uniqueKey == null }
+    private fun mayShare(jobs: List<NewJob>): Boolean = jobs.size < MOST_JOBS && jobs.all { it.uniqueKey == null }
 
     /** Whether it leads at once; else it waits. */
     private fun arrive(caller: Caller): Boolean = synchronized(this) {
@@ -68,8 +72,8 @@ internal class SharedInserts(private val store: suspend (List<NewJob>) -> List<I
     }
 
     private suspend fun lead(leader: Caller): List<Inserted> {
-        val others = takeWaiting(MOST_JOBS - leader.jobs.size)
         try {
+            val others = takeWaiting(leader)
             if (others.isEmpty()) return store(leader.jobs)
             // Their jobs are stored, too, whether the leader is cancelled or not.
             return withContext(NonCancellable) {
@@ -82,13 +86,16 @@ internal class SharedInserts(private val store: suspend (List<NewJob>) -> List<I
         }
     }
 
-    private fun takeWaiting(atMost: Int): List<Caller> = synchronized(this) {
-        var room = atMost
+    /** Those whose jobs go into one statement with the [leader]'s. */
+    private fun takeWaiting(leader: Caller): List<Caller> = synchronized(this) {
+        var room = MOST_JOBS - leader.jobs.size
+        var characters = MOST_CHARACTERS - leader.characters
         buildList {
             while (true) {
                 val next = waiting.firstOrNull() ?: break
                 room -= next.jobs.size
-                if (room < 0) break
+                characters -= next.characters
+                if (room < 0 || characters < 0) break
                 add(waiting.removeFirst())
             }
         }
@@ -96,16 +103,16 @@ internal class SharedInserts(private val store: suspend (List<NewJob>) -> List<I
 
     /** What becomes of each caller's jobs, in order. Whose the server refuses is found by halving. */
     private suspend fun storeTogether(callers: List<Caller>): List<Result<List<Inserted>>> {
-        val stored = runCatching { store(callers.flatMap { it.jobs }) }
-        val failure = stored.exceptionOrNull() ?: return shares(callers, stored.getOrThrow())
+        val stored = runCatching { shares(callers, store(callers.flatMap { it.jobs })) }
+        val failure = stored.exceptionOrNull() ?: return stored.getOrThrow().map { Result.success(it) }
         val isOnesOwn = failure is SQLException && failure.isRefusal && callers.size > 1
         if (isOnesOwn) return callers.chunked((callers.size + 1) / 2).flatMap { storeTogether(it) }
         return callers.map { Result.failure(failure) }
     }
 
-    private fun shares(callers: List<Caller>, stored: List<Inserted>): List<Result<List<Inserted>>> {
+    private fun shares(callers: List<Caller>, stored: List<Inserted>): List<List<Inserted>> {
         val rest = stored.iterator()
-        return callers.map { caller -> Result.success(List(caller.jobs.size) { rest.next() }) }
+        return callers.map { caller -> List(caller.jobs.size) { rest.next() } }
     }
 
     private companion object {
@@ -114,5 +121,8 @@ internal class SharedInserts(private val store: suspend (List<NewJob>) -> List<I
 
         /** As many as a transaction of `submitAll` has. */
         const val MOST_JOBS = 1_000
+
+        /** A statement of more would take its time, and everybody would wait for it. */
+        const val MOST_CHARACTERS = 4_000_000
     }
 }

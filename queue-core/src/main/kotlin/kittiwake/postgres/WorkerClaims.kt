@@ -7,9 +7,9 @@ import kittiwake.job.Retention
 import kittiwake.job.WorkerId
 import kittiwake.postgres.statement.Claim
 import kittiwake.postgres.statement.ClaimJobs
-import kittiwake.postgres.statement.FetchJobs
 import kittiwake.postgres.statement.GiveBack
 import kittiwake.postgres.statement.LookForJobs
+import kittiwake.postgres.statement.ReadJobs
 import kittiwake.postgres.statement.TakeTickets
 import kittiwake.postgres.statement.Ticket
 import java.sql.Connection
@@ -29,14 +29,15 @@ internal class WorkerClaims(schema: Schema, retention: Retention, private val wo
     private val lookForJobs = LookForJobs(schema)
     private val claimJobs = ClaimJobs(schema, retention)
     private val takeTickets = TakeTickets(schema)
-    private val fetchJobs = FetchJobs(schema, retention)
+    private val readJobs = ReadJobs(schema, retention)
     private val searches = ConcurrentHashMap<QueueName, Searches>()
     val open = OpenLeases()
     private val doubtful = ConcurrentHashMap<Long, TimeMark>()
 
     /**
      * Claims, and remembers how far it looked. Now and then it looks everywhere, for tickets that a rival had locked
-     * and did not take. Two claims of a queue at once are rivals, too; after one that fails, the next looks everywhere.
+     * and did not take. Two claims of a queue at once are rivals, too, unless they take turns; after one that fails, the next
+     * looks everywhere.
      */
     fun claim(connection: Connection, queue: QueueName, limit: Int): List<ClaimedJob> {
         val claim = Claim(worker, queue, lease = Random.nextLong(1, Long.MAX_VALUE), minOf(limit, LARGEST_LEASE))
@@ -44,18 +45,22 @@ internal class WorkerClaims(schema: Schema, retention: Retention, private val wo
             try {
                 if (mayTakeTurns(claim)) claimInTurn(connection, claim) else claimAtOnce(connection, claim)
             } catch (e: Exception) {
-                doubtful[claim.lease] = TimeSource.Monotonic.markNow()
-                searches.remove(queue)
+                doubt(claim)
                 throw e
             }
-        // All that it took was cancelled: nobody will end what is in this lease.
-        if (result.jobs.isEmpty() && result.places.isNotEmpty()) doubtful[claim.lease] = TimeSource.Monotonic.markNow()
+        // All that it took was cancelled, and nobody will end what is in this lease; or it was lost, and they lie there again.
+        if (result.jobs.isEmpty() && result.places.isNotEmpty()) doubt(claim)
         open.open(claim.lease, result.jobs)
         return result.jobs
     }
 
+    private fun doubt(claim: Claim) {
+        doubtful[claim.lease] = TimeSource.Monotonic.markNow()
+        searches.remove(claim.queue)
+    }
+
     /** While a queue is full, what two claims at once lose as rivals is more than what a statement more costs. */
-    private fun mayTakeTurns(claim: Claim): Boolean = claim.limit >= MANY && searches(claim.queue).areFull
+    private fun mayTakeTurns(claim: Claim): Boolean = claim.limit >= MANY && searches(claim.queue).mayTakeTurns
 
     private fun claimAtOnce(connection: Connection, claim: Claim): ClaimJobs.Result {
         val search = searches(claim.queue).begin()
@@ -72,7 +77,7 @@ internal class WorkerClaims(schema: Schema, retention: Retention, private val wo
                 search.found(it.snapshot, it.tickets.map(Ticket::place), full = it.tickets.size >= claim.limit)
             }
         }
-        val jobs = if (taken.tickets.isEmpty()) emptyList() else fetchJobs.execute(connection, claim, taken.tickets)
+        val jobs = if (taken.tickets.isEmpty()) emptyList() else readJobs.execute(connection, claim, taken.tickets)
         return ClaimJobs.Result(taken.snapshot, jobs, taken.tickets.map(Ticket::place))
     }
 

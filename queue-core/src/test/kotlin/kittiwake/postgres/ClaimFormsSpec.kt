@@ -8,7 +8,7 @@ import kittiwake.job.JobId
 import kittiwake.job.Retention
 import kittiwake.postgres.statement.Claim
 import kittiwake.postgres.statement.ClaimJobs
-import kittiwake.postgres.statement.FetchJobs
+import kittiwake.postgres.statement.ReadJobs
 import kittiwake.postgres.statement.TakeTickets
 import kittiwake.store.Completion
 import kittiwake.testing.TestDatabase
@@ -54,7 +54,7 @@ class ClaimFormsSpec :
                 val atOnce = ClaimJobs(names, retention).execute(connection, claim, everything)
                 connection.rollback()
                 val taken = TakeTickets(names).execute(connection, claim, everything)
-                val jobs = FetchJobs(names, retention).execute(connection, claim, taken.tickets)
+                val jobs = ReadJobs(names, retention).execute(connection, claim, taken.tickets)
                 connection.rollback()
                 atOnce to ClaimJobs.Result(taken.snapshot, jobs, taken.tickets.map { it.place })
             }

@@ -18,14 +18,17 @@ import kittiwake.job.JobId
 import kittiwake.store.Inserted
 import kittiwake.testing.TestDatabase
 import kittiwake.testing.aJob
+import kittiwake.testing.insertOne
 import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.Deferred
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.ExperimentalCoroutinesApi
 import kotlinx.coroutines.SupervisorJob
+import kotlinx.coroutines.asCoroutineDispatcher
 import kotlinx.coroutines.async
 import kotlinx.coroutines.awaitAll
 import kotlinx.coroutines.cancelAndJoin
+import kotlinx.coroutines.coroutineScope
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.joinAll
 import kotlinx.coroutines.launch
@@ -33,10 +36,14 @@ import kotlinx.coroutines.test.TestScope
 import kotlinx.coroutines.test.runCurrent
 import kotlinx.coroutines.test.runTest
 import kotlinx.coroutines.withContext
+import kotlinx.coroutines.withTimeout
 import java.sql.SQLException
+import java.util.concurrent.CountDownLatch
+import java.util.concurrent.Executors
 import kotlin.math.absoluteValue
 import kotlin.random.Random
 import kotlin.time.Duration.Companion.milliseconds
+import kotlin.time.Duration.Companion.seconds
 
 @OptIn(KittiwakeSpi::class, ExperimentalCoroutinesApi::class)
 class SharedInsertsSpec :
@@ -208,6 +215,26 @@ class SharedInsertsSpec :
             }
             val transactions = TestDatabase.query("select count(distinct xmin::text) from ${kittiwake.schema}.job")
             transactions.single().toInt() shouldBeLessThan 100 - wrong.size
+        }
+
+        test("on a server, nobody waits for callers that have no thread to go on") {
+            val kittiwake = autoClose(TestDatabase.kittiwake())
+            val free = CountDownLatch(1)
+            Executors.newSingleThreadExecutor().asCoroutineDispatcher().use { busy ->
+                coroutineScope {
+                    repeat(2) { launch(busy) { kittiwake.store.insertOne() } }
+                    launch(busy) { free.await() }
+                    try {
+                        withTimeout(30.seconds) {
+                            List(5) { async(Dispatchers.IO) { kittiwake.store.insertOne() } }
+                                .awaitAll()
+                                .shouldBeUnique()
+                        }
+                    } finally {
+                        free.countDown()
+                    }
+                }
+            }
         }
     })
 

@@ -73,7 +73,7 @@ private val JOINS = mapOf("claim jobs" to "lease", "end jobs" to "archived")
 
 private val TAKES = setOf("claim jobs", "take tickets")
 
-private val READS = setOf("claim jobs", "fetch jobs")
+private val READS = setOf("claim jobs", "read jobs")
 
 private val ENDS = setOf("end jobs", "forget jobs", "complete job", "forget job")
 

@@ -108,6 +108,16 @@ fun jobStoreContract(newStore: suspend () -> JobStore): TestFactory = funSpec {
             store.claim(ben, images, 3).map { it.id } shouldContainExactly ids.drop(3)
             store.claim(ana, images, 3).shouldBeEmpty()
         }
+        test("takes many at a time, claim after claim while there are more") {
+            val store = newStore()
+            val ana = aWorkerOf(store)
+            val ids = store.insert(List(350) { aJob() }).map { it.id }
+            val claims = List(5) { store.claim(ana, images, 100) }
+            claims.map { it.size } shouldContainExactly listOf(100, 100, 100, 50, 0)
+            claims.flatten().map { it.id } shouldContainExactly ids
+            store.end(ana, claims.flatten().map { succeeded(it) }).shouldBeEmpty()
+            store.claim(ana, images, 100).shouldBeEmpty()
+        }
         test("goes by priority, then by expected time, unset last, then by the order of insert") {
             val store = newStore()
             val ana = aWorkerOf(store)

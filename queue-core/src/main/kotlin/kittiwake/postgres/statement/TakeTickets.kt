@@ -10,7 +10,7 @@ import java.sql.ResultSet
 
 /**
  * The first half of a claim in two steps: moves ready tickets into one new lease row. It does not wait for the disk, so
- * nothing is claimed for good before the other half, [FetchJobs], has returned.
+ * nothing is claimed for good before the other half, [ReadJobs], has returned.
  */
 internal class TakeTickets(schema: Schema) {
     private val take = NamedSql(TAKE_TICKETS, schema)
@@ -38,7 +38,7 @@ internal class TakeTickets(schema: Schema) {
 // while the jobs of this one are read, and before it is on the disk.
 //
 // Two claims of a queue at once are rivals, and each walks over what the other has locked: 4.1 µs a job of 500, as the
-// server counts it while a worker empties a queue. In turn it is 2.1 µs for this, and 1.1 for "fetch jobs" (decision 0038).
+// server counts it while a worker empties a queue. In turn it is 2.1 µs for this, and 1.1 for "read jobs" (decision 0038).
 // language=PostgreSQL
 private const val TAKE_TICKETS = """
 /* kittiwake: take tickets */

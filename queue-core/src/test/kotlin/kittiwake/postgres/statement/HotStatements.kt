@@ -14,7 +14,7 @@ internal fun hotStatements(schema: Schema): Map<String, NamedSql> {
             InsertAnyJobs(schema),
             ClaimJobs(schema, Retention.Default),
             TakeTickets(schema),
-            FetchJobs(schema, Retention.Default),
+            ReadJobs(schema, Retention.Default),
             LookForJobs(schema),
             AnnounceSuspect(schema),
             EndJobs(schema, Retention.Default),

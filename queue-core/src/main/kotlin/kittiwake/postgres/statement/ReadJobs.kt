@@ -12,14 +12,15 @@ import java.sql.Connection
  * the claim is on the disk.
  */
 @OptIn(KittiwakeSpi::class)
-internal class FetchJobs(schema: Schema, private val retention: Retention) {
-    private val fetch = NamedSql(FETCH_JOBS, schema)
+internal class ReadJobs(schema: Schema, private val retention: Retention) {
+    private val read = NamedSql(READ_JOBS, schema)
 
-    /** In the order of [tickets]; those that were cancelled are not among them. */
+    /** In the order of [tickets]; those that were cancelled are not among them, and none is when the lease is gone. */
     fun execute(connection: Connection, claim: Claim, tickets: List<Ticket>): List<ClaimedJob> {
         val byId = tickets.associateBy { it.place.job }
-        val found = fetch.query(connection, {
+        val found = read.query(connection, {
             facts(retention)
+            this["lease"] = claim.lease
             this["job_ids"] = byId.keys.toLongArray()
             this["tried"] = byId.filterValues { it.attempt > 1 }.keys.toLongArray()
         }) { row ->
@@ -30,16 +31,18 @@ internal class FetchJobs(schema: Schema, private val retention: Retention) {
     }
 }
 
-// Reads jobs, those that were tried before with their crashes. The message makes it a transaction that waits for the
-// disk, and all that was written before it is on the disk then, too. Indexes: job_pkey, attempt_pkey.
+// Reads jobs, those that were tried before with their crashes, as long as the lease is there: it may have been lost with
+// the server, or to a rescuer, since the tickets were taken. The message makes it a transaction that waits for the disk,
+// and all that was written before it is on the disk then, too. Indexes: lease_pkey, job_pkey, attempt_pkey.
 //
 // What was measured is said at "take tickets".
 // language=PostgreSQL
-private const val FETCH_JOBS = """
-/* kittiwake: fetch jobs */
+private const val READ_JOBS = """
+/* kittiwake: read jobs */
 select $FACTS,
        case when job.id = any(:tried::bigint[]) then $CRASHES end as crashes
 from {schema}.job
 where id = any(:job_ids::bigint[])
+  and exists (select from {schema}.lease where id = :lease)
   and (select pg_logical_emit_message(true, 'kittiwake', '')) is not null
 """
