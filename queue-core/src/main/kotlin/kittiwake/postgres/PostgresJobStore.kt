@@ -72,7 +72,7 @@ internal class PostgresJobStore(
     private val claims = ConcurrentHashMap<WorkerId, WorkerClaims>()
 
     private val insertJobs = InsertJobs(schema)
-    private val inserts = SharedInserts { jobs ->
+    private val inserts = SharedInserts(blocking) { jobs ->
         onPool { checkSchema(it).run { insertJobs.execute(it, jobs, wake = false) } }
     }
     private val joinWorkers = JoinWorkers(schema)
@@ -102,7 +102,7 @@ internal class PostgresJobStore(
 
     override suspend fun insert(jobs: List<NewJob>): List<Inserted> {
         if (jobs.isEmpty()) return emptyList()
-        val inserted = withContext(blocking) { inserts.insert(jobs) }
+        val inserted = inserts.insert(jobs)
         wakes.send(jobs.mapTo(mutableSetOf()) { it.queue })
         return inserted
     }

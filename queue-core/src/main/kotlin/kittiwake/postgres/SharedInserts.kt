@@ -4,10 +4,12 @@ import kittiwake.KittiwakeSpi
 import kittiwake.enqueue.NewJob
 import kittiwake.store.Inserted
 import kotlinx.coroutines.CompletableDeferred
+import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.NonCancellable
 import kotlinx.coroutines.completeWith
 import kotlinx.coroutines.withContext
 import java.sql.SQLException
+import kotlin.coroutines.CoroutineContext
 
 /**
  * Lets jobs of several callers share a statement, and so a wait for the disk: who comes while [AT_ONCE] statements are
@@ -16,11 +18,14 @@ import java.sql.SQLException
  * To each it is as if it were alone: its jobs are stored all or none, and what the server refuses of one is not refused
  * of another. Who is cancelled while it waits has stored nothing; once its jobs are sent, it may have. See decision 0037.
  *
- * Callers wait for each other here, so they must be on threads of the store: on their own, one that has no thread free
- * to go on would hold up all others.
+ * Nobody needs a thread of its own to lead: it goes on wherever the one before it has ended, which is a thread of the
+ * store. A caller whose threads are all blocked would hold up the others else.
  */
 @OptIn(KittiwakeSpi::class)
-internal class SharedInserts(private val store: suspend (List<NewJob>) -> List<Inserted>) {
+internal class SharedInserts(
+    private val threads: CoroutineContext,
+    private val store: suspend (List<NewJob>) -> List<Inserted>,
+) {
     private class Caller(val jobs: List<NewJob>) {
         /** What became of its jobs; null tells it to lead. */
         val answer = CompletableDeferred<List<Inserted>?>()
@@ -33,7 +38,10 @@ internal class SharedInserts(private val store: suspend (List<NewJob>) -> List<I
 
     suspend fun insert(jobs: List<NewJob>): List<Inserted> {
         if (!mayShare(jobs)) return store(jobs)
-        val caller = Caller(jobs)
+        return withContext(Dispatchers.Unconfined) { insertAs(Caller(jobs)) }
+    }
+
+    private suspend fun insertAs(caller: Caller): List<Inserted> {
         if (!arrive(caller)) {
             try {
                 caller.answer.await()?.let { return it }
@@ -56,33 +64,39 @@ internal class SharedInserts(private val store: suspend (List<NewJob>) -> List<I
     }
 
     /** It waits no longer. If it was told to lead in this very moment, somebody else must. */
-    private fun leave(caller: Caller): Unit = synchronized(this) {
-        waiting -= caller
-        if (caller.leads) passOn()
-    }
-
-    private fun passOn(): Unit = synchronized(this) {
-        when (val next = waiting.removeFirstOrNull()) {
-            null -> leaders--
-            else -> {
-                next.leads = true
-                next.answer.complete(null)
-            }
+    private fun leave(caller: Caller) {
+        val wasToLead = synchronized(this) {
+            waiting -= caller
+            caller.leads
         }
+        if (wasToLead) passOn()
     }
 
-    private suspend fun lead(leader: Caller): List<Inserted> {
-        try {
-            val others = takeWaiting(leader)
-            if (others.isEmpty()) return store(leader.jobs)
-            // Their jobs are stored, too, whether the leader is cancelled or not.
-            return withContext(NonCancellable) {
-                val outcomes = storeTogether(listOf(leader) + others)
-                others.zip(outcomes.drop(1)) { caller, outcome -> caller.answer.completeWith(outcome) }
-                outcomes.first().getOrThrow()
-            }
-        } finally {
-            passOn()
+    /** Whoever is told goes on in this call, so it is told without the lock. */
+    private fun passOn() {
+        val next = synchronized(this) {
+            val next = waiting.removeFirstOrNull()
+            if (next == null) leaders-- else next.leads = true
+            next
+        }
+        next?.answer?.complete(null)
+    }
+
+    private suspend fun lead(leader: Caller): List<Inserted> = try {
+        // Who has come by the time that a thread is free shares, too.
+        withContext(threads) { storeWithOthers(leader) }
+    } finally {
+        passOn()
+    }
+
+    private suspend fun storeWithOthers(leader: Caller): List<Inserted> {
+        val others = takeWaiting(leader)
+        if (others.isEmpty()) return store(leader.jobs)
+        // Their jobs are stored, too, whether the leader is cancelled or not.
+        return withContext(NonCancellable) {
+            val outcomes = storeTogether(listOf(leader) + others)
+            others.zip(outcomes.drop(1)) { caller, outcome -> caller.answer.completeWith(outcome) }
+            outcomes.first().getOrThrow()
         }
     }
 

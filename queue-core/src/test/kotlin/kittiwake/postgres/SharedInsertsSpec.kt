@@ -32,11 +32,13 @@ import kotlinx.coroutines.coroutineScope
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.joinAll
 import kotlinx.coroutines.launch
+import kotlinx.coroutines.test.StandardTestDispatcher
 import kotlinx.coroutines.test.TestScope
 import kotlinx.coroutines.test.runCurrent
 import kotlinx.coroutines.test.runTest
 import kotlinx.coroutines.withContext
 import kotlinx.coroutines.withTimeout
+import kotlinx.coroutines.yield
 import java.sql.SQLException
 import java.util.concurrent.CountDownLatch
 import java.util.concurrent.Executors
@@ -137,19 +139,21 @@ class SharedInsertsSpec :
             }
         }
 
-        test("who is cancelled in the moment in which it is to lead leaves that to the next") {
-            withStore {
-                val busy = submit("busy")
-                submit("busy, too")
-                val (leaving, staying) = submit("leaving") to submit("staying")
-                // It is told while it is cancelled already, and does not know yet.
-                busy.invokeOnCompletion { leaving.cancel() }
-                answer()
-                settle()
-                leaving.isCancelled shouldBe true
-                statements.drop(2) shouldContainExactly listOf(listOf("staying"))
-                answerAll()
-                staying.await() shouldBe ids("staying")
+        test("whoever leaves in the moment in which it is to lead, leaves that to the next") {
+            val inserts =
+                SharedInserts(Dispatchers.IO) { jobs ->
+                    yield()
+                    jobs.map { Inserted(id(it.args), isNew = true) }
+                }
+            withContext(Dispatchers.Default) {
+                withTimeout(60.seconds) {
+                    repeat(200) { round ->
+                        val calls = List(40) { async { inserts.insert(listOf(aJob(args = "$round $it"))) } }
+                        calls.forEachIndexed { i, call -> if (i % 2 == 0) launch { call.cancel() } }
+                        calls.joinAll()
+                        calls.filterIndexed { i, _ -> i % 2 == 1 }.awaitAll().forEach { it.size shouldBe 1 }
+                    }
+                }
             }
         }
 
@@ -172,7 +176,7 @@ class SharedInsertsSpec :
                     val random = Random(seed)
                     val stored = mutableListOf<String>()
                     val inserts =
-                        SharedInserts { jobs ->
+                        SharedInserts(StandardTestDispatcher(testScheduler)) { jobs ->
                             delay(random.nextInt(1, 5).milliseconds)
                             if (jobs.any { Fate.REFUSED.name in it.args }) throw refusal()
                             stored += jobs.map { it.args }
@@ -257,7 +261,7 @@ private class Answering(private val scope: TestScope) {
     /** The args of the jobs of each statement that was sent. */
     val statements = mutableListOf<List<String>>()
 
-    private val inserts = SharedInserts { jobs ->
+    private val inserts = SharedInserts(StandardTestDispatcher(scope.testScheduler)) { jobs ->
         statements += jobs.map { it.args }
         CompletableDeferred<Unit>().also { unanswered += it }.await()
         if (jobs.any { it.args == "bad" }) throw refusal()
