@@ -46,7 +46,7 @@ internal class Searches(private val quick: Duration = QUICK) {
             val search = begin()
             return block(search).also {
                 search.end()
-                areQuick = begun.elapsedNow() < quick
+                if (!search.isSweep) areQuick = begun.elapsedNow() < quick
             }
         } finally {
             if (isAlone) turn.unlock()
@@ -54,7 +54,7 @@ internal class Searches(private val quick: Duration = QUICK) {
     }
 
     /** One search through [spans], which are everywhere when it [isSweep]. */
-    inner class Search(private val bound: ClaimBound, val spans: List<Span>, private val isSweep: Boolean) {
+    inner class Search(private val bound: ClaimBound, val spans: List<Span>, val isSweep: Boolean) {
         private val started: TimeMark = TimeSource.Monotonic.markNow()
 
         /** It has found [taken], in the order of the index: all there was, unless it is [full]. */

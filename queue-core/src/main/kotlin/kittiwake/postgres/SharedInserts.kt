@@ -53,7 +53,7 @@ internal class SharedInserts(
         return lead(caller)
     }
 
-    /** A key may have to wait for a transaction that stores the same one: nobody else is to wait for that, too. */
+    /** A key may have to wait for another transaction, and then nobody else should; a full statement has room for nobody. */
     private fun mayShare(jobs: List<NewJob>): Boolean = jobs.size < MOST_JOBS && jobs.all { it.uniqueKey == null }
 
     /** Whether it leads at once; else it waits. */

@@ -36,8 +36,8 @@ internal class WorkerClaims(schema: Schema, retention: Retention, private val wo
 
     /**
      * Claims, and remembers how far it looked. Now and then it looks everywhere, for tickets that a rival had locked
-     * and did not take. Two claims of a queue at once are rivals, too, unless they take turns; after one that fails, the next
-     * looks everywhere.
+     * and did not take. Two claims of a queue at once are rivals, too, unless they take turns; after one that fails, the
+     * next looks everywhere.
      */
     fun claim(connection: Connection, queue: QueueName, limit: Int): List<ClaimedJob> {
         val claim = Claim(worker, queue, lease = Random.nextLong(1, Long.MAX_VALUE), minOf(limit, LARGEST_LEASE))

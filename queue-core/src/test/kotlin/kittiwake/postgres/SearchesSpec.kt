@@ -52,12 +52,15 @@ class SearchesSpec :
             searches.mayTakeTurns shouldBe false
         }
 
-        test("turns that take long are not taken again before the next look everywhere") {
+        test("turns that take long are not taken again before the next look everywhere, which may take its time") {
             val searches = Searches(quick = Duration.ZERO)
-            val everything = searches.begin()
+            val another = searches.begin()
+            searches.inTurn { it.find() }
+            searches.mayTakeTurns shouldBe true
             searches.inTurn { it.find() }
             searches.mayTakeTurns shouldBe false
-            everything.find()
+            another.isSweep shouldBe true
+            another.find()
             searches.mayTakeTurns shouldBe true
         }
     })
