@@ -10,7 +10,7 @@ import kotlin.time.TimeMark
 import kotlin.time.TimeSource
 
 /** How a queue is searched: by whoever does so at the same time, each from where an earlier search had got to. */
-internal class Searches(private val quick: Duration = QUICK) {
+internal class Searches(private val quick: Duration = QUICK, private val patience: Duration = PATIENCE) {
     private val idle = ConcurrentLinkedDeque<ClaimBound>()
     private val turn = ReentrantLock()
 
@@ -40,7 +40,7 @@ internal class Searches(private val quick: Duration = QUICK) {
      * a rival of the one that does not come back.
      */
     fun <T> inTurn(block: (Search) -> T): T {
-        val isAlone = turn.tryLock(PATIENCE_MILLIS, TimeUnit.MILLISECONDS)
+        val isAlone = turn.tryLock(patience.inWholeMilliseconds, TimeUnit.MILLISECONDS)
         try {
             val begun = TimeSource.Monotonic.markNow()
             val search = begin()
@@ -76,7 +76,7 @@ internal class Searches(private val quick: Duration = QUICK) {
         val QUICK: Duration = 10.milliseconds
 
         /** Longer than any turn that is worth waiting for. */
-        const val PATIENCE_MILLIS = 20L
+        val PATIENCE: Duration = 20.milliseconds
 
         val SWEEP_EVERY: Duration = 2.seconds
 

@@ -115,7 +115,7 @@ internal class SharedInserts(
         }
     }
 
-    /** What becomes of each caller's jobs, in order. Whose the server refuses is found by halving. */
+    /** What becomes of each caller's jobs, in order. Whose the server refuses is found by halving. Nobody can cancel it. */
     private suspend fun storeTogether(callers: List<Caller>): List<Result<List<Inserted>>> {
         val stored = runCatching { shares(callers, store(callers.flatMap { it.jobs })) }
         val failure = stored.exceptionOrNull() ?: return stored.getOrThrow().map { Result.success(it) }

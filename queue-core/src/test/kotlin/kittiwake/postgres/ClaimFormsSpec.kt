@@ -16,6 +16,7 @@ import kittiwake.testing.aJob
 import kittiwake.testing.aWorkerOf
 import kittiwake.testing.images
 import kittiwake.testing.insertOne
+import kotlin.time.Clock
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.days
 
@@ -27,18 +28,17 @@ class ClaimFormsSpec :
 
         /** Jobs of all kinds that a claim may meet, those that failed before and one that was cancelled among them. */
         suspend fun Kittiwake.store() {
-            val (failed, crashed) = listOf("failed", "crashed").map { store.insertOne(aJob(name = it, priority = 9)) }
+            for (name in listOf("failed", "crashed")) store.insertOne(aJob(name = name, priority = 9))
             val first = aWorkerOf(store)
-            val claims = store.claim(first, images, 2)
-            store.putBack(first, listOf(Completion.Failed(claims.single { it.id == failed }, ZERO, "oh no", ZERO)))
+            val failed = store.claim(first, images, 2).first()
+            store.putBack(first, listOf(Completion.Failed(failed, ZERO, "oh no", ZERO)))
             store.rescue(silentFor = ZERO, limit = 10)
             store.insertOne(aJob(name = "later in its lane"))
-            store.insertOne(aJob(name = "first in its lane", expectedAt = kotlin.time.Clock.System.now()))
+            store.insertOne(aJob(name = "first in its lane", expectedAt = Clock.System.now()))
             store.insertOne(aJob(name = "urgent", priority = 5, args = """{"a":"ü"}""", maxAttempts = 3))
             store.insertOne(aJob(name = "child", parent = JobId(99), metadata = """{"tenant":"7"}"""))
             store.insertOne(aJob(name = "not kept", retention = Retention(completed = ZERO, failed = 1.days)))
             store.cancel(store.insertOne(aJob(name = "cancelled")))
-            check(crashed != failed)
         }
 
         fun ClaimedJob.facts() = listOf(

@@ -47,9 +47,8 @@ class ClaimsAtOnceSpec :
                 server.connection.use { claims.claim(it, queue, 100).size shouldBe 100 }
             }
 
-        /** What a rescuer does with all that this queue has, and gives the tickets back. */
-        fun TestDatabase.rescue(kittiwake: Kittiwake) =
-            runBlocking { kittiwake.store.rescue(Duration.ZERO, limit = 10) }
+        /** All that was claimed is taken from its workers. */
+        fun Kittiwake.rescueAll() = runBlocking { store.rescue(Duration.ZERO, limit = 10) }
 
         suspend fun onTwoConnections(block: suspend (Connection, Connection) -> Unit) {
             TestDatabase.dataSource.connection.use { first ->
@@ -149,11 +148,8 @@ class ClaimsAtOnceSpec :
                     var answers = 0
                     val loses =
                         LosesAnswers(first) {
-                            if (++answers ==
-                                2
-                            ) {
-                                throw SQLException("the connection was lost", "08006")
-                            }
+                            answers++
+                            if (answers == 2) throw SQLException("the connection was lost", "08006")
                         }
                     shouldThrow<SQLException> { claims.claim(loses.connection, queue, 100) }
                     claims.claim(second, queue, 700).size shouldBe 150
@@ -166,7 +162,7 @@ class ClaimsAtOnceSpec :
                 val kittiwake = autoClose(TestDatabase.kittiwake())
                 val claims = kittiwake.fullClaims(jobs = 100)
                 onTwoConnections { first, second ->
-                    val rescued = LosesAnswers(first) { TestDatabase.rescue(kittiwake) }
+                    val rescued = LosesAnswers(first) { kittiwake.rescueAll() }
                     claims.claim(rescued.connection, queue, 100).size shouldBe 0
                     TestDatabase.execute("update ${kittiwake.schema}.worker set ended_at = null")
                     claims.claim(second, queue, 100).size shouldBe 100

@@ -5,6 +5,7 @@ import io.kotest.matchers.shouldBe
 import java.util.concurrent.CountDownLatch
 import kotlin.concurrent.thread
 import kotlin.time.Duration
+import kotlin.time.Duration.Companion.minutes
 
 class SearchesSpec :
     FunSpec({
@@ -36,7 +37,10 @@ class SearchesSpec :
         }
 
         test("who waits for its turn goes on where the one before it got to") {
-            searchedMeanwhile(Searches(), until = { it.state == Thread.State.TIMED_WAITING }) shouldBe afterIt
+            searchedMeanwhile(Searches(patience = 1.minutes), until = {
+                it.state == Thread.State.TIMED_WAITING
+            }) shouldBe
+                afterIt
         }
 
         test("who has waited for long looks for itself, everywhere, beside the one that does not come back") {

@@ -103,5 +103,6 @@ archived as (
     ) as keep
     where keep.time > interval '0'
 )
-$NOT_ALL_OF_THEM
+select case when count(*) < :asked then coalesce(array_agg(id), '{}') end as gone
+from gone
 """

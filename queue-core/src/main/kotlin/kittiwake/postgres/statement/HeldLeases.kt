@@ -33,11 +33,6 @@ held as materialized (
     select id, unnest(job_ids) from kept
 )"""
 
-// How it ends: most often with nothing but the news that all are gone.
-// language=PostgreSQL
-internal const val NOT_ALL_OF_THEM =
-    "select case when count(*) < :asked then coalesce(array_agg(id), '{}') end as gone from gone"
-
 /** Binds what [TOUCHED_LEASES] need, and the [jobs] to look for in them. */
 @OptIn(KittiwakeSpi::class)
 internal fun NamedSql.Binding.leases(jobs: List<Completion.End>, emptied: Set<Long>) {
@@ -48,7 +43,7 @@ internal fun NamedSql.Binding.leases(jobs: List<Completion.End>, emptied: Set<Lo
     this["leases"] = leases
 }
 
-/** Reads the answer of [NOT_ALL_OF_THEM]: those of [jobs] that are not among the gone. */
+/** Reads the answer, most often nothing but the news that all are gone: those of [jobs] that are not among them. */
 @OptIn(KittiwakeSpi::class)
 internal fun <E : Completion.End> notEnded(row: ResultSet, jobs: List<E>): List<E> {
     val gone = row.getArray("gone") ?: return emptyList()

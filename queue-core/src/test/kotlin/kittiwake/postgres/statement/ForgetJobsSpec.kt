@@ -19,10 +19,10 @@ import kotlin.time.Duration
 @OptIn(KittiwakeSpi::class)
 class ForgetJobsSpec :
     FunSpec({
-        /** Three jobs that are in one lease of [worker], as they have ended. */
-        suspend fun Kittiwake.ended(jobs: Int = 3) = aWorkerOf(store).let { worker ->
-            store.insert(List(jobs) { aJob() })
-            worker to store.claim(worker, images, jobs).map { Completion.Succeeded(it, Duration.ZERO, null) }
+        /** Three jobs that are in one lease of a worker, as they have ended. */
+        suspend fun Kittiwake.ended() = aWorkerOf(store).let { worker ->
+            store.insert(List(3) { aJob() })
+            worker to store.claim(worker, images, 3).map { Completion.Succeeded(it, Duration.ZERO, null) }
         }
 
         fun Kittiwake.jobs() = TestDatabase.count(this, "job")
