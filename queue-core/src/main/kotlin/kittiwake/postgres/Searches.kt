@@ -21,12 +21,12 @@ internal class Searches(private val quick: Duration = QUICK, private val patienc
     @Volatile
     private var areFull = false
 
-    /** Whether a turn is short. Far from the database it is not, and rivals are faster. The next sweep tries again. */
+    /** Turns in a row that took long: far from the database they do, and rivals are faster. The next sweep tries again. */
     @Volatile
-    private var areQuick = true
+    private var slowTurns = 0
 
     /** Whether it pays to search in turn. */
-    val mayTakeTurns: Boolean get() = areFull && areQuick
+    val mayTakeTurns: Boolean get() = areFull && slowTurns < SLOW_TURNS
 
     /** Ends in [Search.end], or is lost. */
     fun begin(): Search {
@@ -46,7 +46,7 @@ internal class Searches(private val quick: Duration = QUICK, private val patienc
             val search = begin()
             return block(search).also {
                 search.end()
-                if (!search.isSweep) areQuick = begun.elapsedNow() < quick
+                if (!search.isSweep) slowTurns = if (begun.elapsedNow() < quick) 0 else slowTurns + 1
             }
         } finally {
             if (isAlone) turn.unlock()
@@ -62,7 +62,7 @@ internal class Searches(private val quick: Duration = QUICK, private val patienc
             bound.advance(snapshot, taken, full)
             areFull = full
             if (!isSweep) return
-            areQuick = true
+            slowTurns = 0
             nextSweep = TimeSource.Monotonic.markNow() + maxOf(SWEEP_EVERY, started.elapsedNow() * SWEEP_SHARE)
         }
 
@@ -74,6 +74,9 @@ internal class Searches(private val quick: Duration = QUICK, private val patienc
     private companion object {
         /** Several times what it takes to take the tickets of a claim near the database. */
         val QUICK: Duration = 10.milliseconds
+
+        /** One may be slow for any reason. */
+        const val SLOW_TURNS = 3
 
         /** Longer than any turn that is worth waiting for. */
         val PATIENCE: Duration = 20.milliseconds
