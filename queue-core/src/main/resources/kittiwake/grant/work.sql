@@ -17,6 +17,7 @@ grant execute on function
     {schema}.is_metadata(text),
     {schema}.rank(timestamptz),
     {schema}.sleep_key(text),
+    {schema}.turn_key(text),
     {schema}.wake(text),
     {schema}.readable(text),
     {schema}.enqueue(text, text, text, int, timestamptz, timestamptz, text, int, text),

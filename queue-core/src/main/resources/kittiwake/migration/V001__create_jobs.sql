@@ -161,6 +161,11 @@ create function {schema}.sleep_key(queue text) returns bigint
     language sql immutable
     return hashtextextended({channel} || '/' || queue, 0);
 
+-- The advisory lock of whoever does this task, one at a time. No queue has the same, whatever its name.
+create function {schema}.turn_key(task text) returns bigint
+    language sql immutable
+    return hashtextextended({channel} || '/' || task, 1);
+
 -- Tells a sleeping worker of the queue to look, when the transaction commits. When nobody sleeps it costs no more than a look at a lock:
 -- as one expression it becomes part of the statement that calls it.
 create function {schema}.wake(queue text) returns void
@@ -290,7 +295,7 @@ as $$
 declare
     part text := 'archive_' || to_char(day, 'YYYYMMDD');
 begin
-    perform pg_advisory_xact_lock({schema}.sleep_key('archive'));
+    perform pg_advisory_xact_lock({schema}.turn_key('archive'));
     if to_regclass(format('{schema}.%I', part)) is not null then
         return false;
     end if;
@@ -316,7 +321,7 @@ declare
     part text;
     forgotten int;
 begin
-    perform pg_advisory_xact_lock({schema}.sleep_key('archive'));
+    perform pg_advisory_xact_lock({schema}.turn_key('archive'));
     delete from {schema}.archive_default
     where ctid = any(array(select ctid from {schema}.archive_default where keep_until < now() limit at_most));
     get diagnostics forgotten = row_count;

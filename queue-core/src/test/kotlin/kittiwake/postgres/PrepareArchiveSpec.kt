@@ -37,6 +37,21 @@ class PrepareArchiveSpec :
                 }
             }
         }
+
+        test("who sleeps in a queue of that name keeps nobody from preparing or pruning it") {
+            TestDatabase.kittiwake().use { kittiwake ->
+                val schema = "\"${kittiwake.schema}\""
+                TestDatabase.connect { sleeper ->
+                    sleeper.ask("select pg_advisory_lock_shared($schema.sleep_key('archive'))::text")
+                    TestDatabase.connect { worker ->
+                        worker.run("set lock_timeout = '10s'")
+                        worker.ask("select $schema.prepare_archive('2040-05-05')") shouldBe "t"
+                        worker.ask("select $schema.prune_archive(100)") shouldBe "0"
+                    }
+                    sleeper.run("select pg_advisory_unlock_all()")
+                }
+            }
+        }
     })
 
 private fun waiting(table: String) =
