@@ -74,9 +74,10 @@ internal class ClaimBound {
 
     /**
      * Takes in what a look under [snapshot] has found, in index order: up to the last of [claimed] when the claim was
-     * [full], else all there was.
+     * [full], even if rivals got all of it, else all there was.
      */
     fun advance(snapshot: Snapshot, claimed: List<Place>, full: Boolean) {
+        if (full && claimed.isEmpty()) return
         if (lanes.size > MAX_LANES) lanes.clear()
         for (place in claimed) lanes.getOrPut(place.lane) { UNSEEN }
         val last = if (full) claimed.lastOrNull() else null

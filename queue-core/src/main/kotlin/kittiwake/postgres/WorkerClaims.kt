@@ -13,6 +13,7 @@ import kittiwake.postgres.statement.ReadJobs
 import kittiwake.postgres.statement.TakeTickets
 import kittiwake.postgres.statement.Ticket
 import java.sql.Connection
+import java.sql.SQLException
 import java.util.concurrent.ConcurrentHashMap
 import kotlin.random.Random
 import kotlin.time.Duration
@@ -70,13 +71,22 @@ internal class WorkerClaims(schema: Schema, retention: Retention, private val wo
         return result
     }
 
-    /** Tickets are taken by one claim at a time, and each goes on where the last one got to; jobs are read by both. */
+    /**
+     * Tickets are taken by one claim at a time, and each goes on where the last one got to; jobs are read by both. Who
+     * would have to wait for somebody else in the database is a rival this time.
+     */
     private fun claimInTurn(connection: Connection, claim: Claim): ClaimJobs.Result {
-        val taken = searches(claim.queue).inTurn { search ->
-            takeTickets.execute(connection, claim, search.spans).also {
-                search.found(it.snapshot, it.tickets.map(Ticket::place), full = it.tickets.size >= claim.limit)
+        val taken =
+            try {
+                searches(claim.queue).inTurn { search ->
+                    takeTickets.execute(connection, claim, search.spans).also {
+                        search.found(it.snapshot, it.tickets.map(Ticket::place), full = it.found >= claim.limit)
+                    }
+                }
+            } catch (e: SQLException) {
+                if (e.sqlState != LOCK_NOT_AVAILABLE) throw e
+                return claimAtOnce(connection, claim)
             }
-        }
         val jobs = if (taken.tickets.isEmpty()) emptyList() else readJobs.execute(connection, claim, taken.tickets)
         return ClaimJobs.Result(taken.snapshot, jobs, taken.tickets.map(Ticket::place))
     }
@@ -114,6 +124,8 @@ internal class WorkerClaims(schema: Schema, retention: Retention, private val wo
 
         /** Fewer than this are claimed in less time than a statement more takes. */
         const val MANY = 100
+
+        const val LOCK_NOT_AVAILABLE = "55P03"
 
         /** Longer than the statement timeout: until then the server may still commit a claim that we gave up on. */
         val UNDER_WAY_AT_MOST: Duration = 30.seconds

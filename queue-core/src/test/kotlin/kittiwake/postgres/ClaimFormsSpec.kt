@@ -45,16 +45,16 @@ class ClaimFormsSpec :
             id, lease, attempt, name, queue, priority, args, maxAttempts, parent, metadata, crashes, isArchived,
         )
 
-        /** What is claimed in one form is rolled back, and claimed in the other. */
+        /** What is claimed in turn is rolled back, and claimed among rivals, who take what others had a hand on, too. */
         suspend fun Kittiwake.claims(retention: Retention): Pair<ClaimJobs.Result, ClaimJobs.Result> {
             val claim = Claim(aWorkerOf(store), images, lease, limit = 100)
             val (names, everything) = Schema(schema) to ClaimBound().everything()
             return TestDatabase.connect { connection ->
                 connection.autoCommit = false
-                val atOnce = ClaimJobs(names, retention).execute(connection, claim, everything)
-                connection.rollback()
                 val taken = TakeTickets(names).execute(connection, claim, everything)
                 val jobs = ReadJobs(names, retention).execute(connection, claim, taken.tickets)
+                connection.rollback()
+                val atOnce = ClaimJobs(names, retention).execute(connection, claim, everything)
                 connection.rollback()
                 atOnce to ClaimJobs.Result(taken.snapshot, jobs, taken.tickets.map { it.place })
             }

@@ -1,7 +1,9 @@
 package kittiwake.postgres
 
+import io.kotest.assertions.nondeterministic.eventually
 import io.kotest.assertions.throwables.shouldThrow
 import io.kotest.core.spec.style.FunSpec
+import io.kotest.matchers.collections.shouldContain
 import io.kotest.matchers.shouldBe
 import kittiwake.KittiwakeSpi
 import kittiwake.job.QueueName
@@ -21,6 +23,7 @@ import java.sql.SQLException
 import java.util.concurrent.CountDownLatch
 import javax.sql.DataSource
 import kotlin.time.Duration
+import kotlin.time.Duration.Companion.seconds
 
 @Serializable
 private data class Twin(val n: Int)
@@ -138,6 +141,53 @@ class ClaimsAtOnceSpec :
                         other.countDown()
                         (hanging.await() + quick).map { it.id }.distinct().size shouldBe 300
                     }
+                }
+            }
+
+            test("pass by a ticket that somebody has a hand on, and have it when it was let go") {
+                val kittiwake = autoClose(TestDatabase.kittiwake())
+                val claims = kittiwake.fullClaims(jobs = 150)
+                onTwoConnections { first, second ->
+                    first.autoCommit = false
+                    val next = TestDatabase.query("select min(job_id) from ${kittiwake.schema}.ready").single().toLong()
+                    first.createStatement().use {
+                        it.execute("delete from ${kittiwake.schema}.ready where job_id = $next")
+                    }
+                    claims.claim(second, queue, 100).map { it.id.value }.min() shouldBe next + 1
+                    first.rollback()
+                    eventually(20.seconds) { claims.claim(second, queue, 100).map { it.id.value } shouldContain next }
+                }
+            }
+
+            test("look on where they were, when somebody else got a ticket before them") {
+                val kittiwake = autoClose(TestDatabase.kittiwake())
+                val claims = kittiwake.fullClaims(jobs = 300)
+                val ready = "${kittiwake.schema}.ready"
+                val next = TestDatabase.query("select min(job_id) from $ready").single().toLong()
+                TestDatabase.execute(
+                    """
+                    create function ${kittiwake.schema}.is_kept() returns trigger language plpgsql as 'begin return null; end';
+                    create trigger kept before delete on $ready
+                        for each row when (old.job_id = $next) execute function ${kittiwake.schema}.is_kept()
+                    """,
+                )
+                onTwoConnections { first, _ ->
+                    claims.claim(first, queue, 100).size shouldBe 99
+                    claims.claim(first, queue, 100).size shouldBe 100
+                }
+            }
+
+            test("wait for another worker no longer than it takes to claim as rivals") {
+                val kittiwake = autoClose(TestDatabase.kittiwake())
+                val claims = kittiwake.fullClaims(jobs = 200)
+                onTwoConnections { first, second ->
+                    first.autoCommit = false
+                    first.createStatement().use {
+                        it.execute("select pg_advisory_xact_lock(${kittiwake.schema}.turn_key('claim/twin'))")
+                    }
+                    claims.claim(second, queue, 100).size shouldBe 100
+                    first.rollback()
+                    claims.claim(second, queue, 100).size shouldBe 100
                 }
             }
 

@@ -71,9 +71,9 @@ internal fun ResultSet.instantOrNull(column: String): Instant? =
 // planned while the tables were empty, a left join did the whole search for each ticket, 124 µs a job. "offset 0" keeps the
 // search apart from the join.
 // language=PostgreSQL
-private const val CLAIM_JOBS = """
+private val CLAIM_JOBS = """
 /* kittiwake: claim jobs */
-$TAKEN_TICKETS
+$TICKETS_AMONG_RIVALS
 select null::bigint as id, null as name, null as args, null::smallint as max_attempts, null::timestamptz as enqueued_at,
        null::bigint as parent_id, null as metadata, null::boolean as is_forgotten, null::bigint as crashes,
        null::bigint as job_id, null::smallint as lane, null::bigint as rank, null::smallint as attempt,

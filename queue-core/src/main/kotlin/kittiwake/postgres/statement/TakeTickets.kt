@@ -15,8 +15,8 @@ import java.sql.ResultSet
 internal class TakeTickets(schema: Schema) {
     private val take = NamedSql(TAKE_TICKETS, schema)
 
-    /** [tickets] in the order of the index. */
-    class Result(val snapshot: Snapshot, val tickets: List<Ticket>)
+    /** [tickets] in the order of the index. Of as many as were [found] somebody else may have got some. */
+    class Result(val snapshot: Snapshot, val found: Int, val tickets: List<Ticket>)
 
     fun execute(connection: Connection, claim: Claim, spans: List<Span>): Result = take
         .query(connection, { claim(claim, spans) }) { row ->
@@ -25,7 +25,7 @@ internal class TakeTickets(schema: Schema) {
             val tickets = jobs.indices.map {
                 Ticket(Place(lanes[it].toInt(), ranks[it], jobs[it]), attempts[it].toInt())
             }
-            Result(Snapshot.parse(row.getString("snapshot")), tickets.sorted())
+            Result(Snapshot.parse(row.getString("snapshot")), row.getInt("found"), tickets.sorted())
         }.single()
 
     private fun ResultSet.numbers(column: String): List<Long> {
@@ -40,10 +40,10 @@ internal class TakeTickets(schema: Schema) {
 // Two claims of a queue at once are rivals, and each walks over what the other has locked: 4.1 µs a job of 500, as the
 // server counts it while a worker empties a queue. In turn it is 2.1 µs for this, and 1.1 for "read jobs" (decision 0038).
 // language=PostgreSQL
-private const val TAKE_TICKETS = """
+private val TAKE_TICKETS = """
 /* kittiwake: take tickets */
-$TAKEN_TICKETS
-select pg_current_snapshot()::text as snapshot, array_agg(job_id) as job_ids, array_agg(lane) as lanes,
+$TICKETS_IN_TURN
+select pg_current_snapshot()::text as snapshot, (select count(*) from next) as found, array_agg(job_id) as job_ids, array_agg(lane) as lanes,
        array_agg(rank) as ranks, array_agg(attempt) as attempts, set_config('synchronous_commit', 'off', true)
 from taken
 """

@@ -21,12 +21,29 @@ internal class Ticket(val place: Place, val attempt: Int) : Comparable<Ticket> {
     override fun compareTo(other: Ticket): Int = place.compareTo(other.place)
 }
 
+// Beside others who do the same: skips tickets that rivals are taking.
+internal val TICKETS_AMONG_RIVALS = takenTickets(locked = "for update skip locked")
+
+// One claim of the queue after the other, so that no ticket has to be locked before it is deleted. Skips those that
+// somebody has a hand on, or had one on, for xmax says no more than that. Who gets there in between is waited for no
+// longer than "lock_timeout" says, and so is whose turn it is.
+internal val TICKETS_IN_TURN =
+    takenTickets(
+        untouched = "and xmax = '0'::xid",
+        turn = """
+          and (
+              select case
+                  when set_config('lock_timeout', '50ms', true) is not null
+                  then pg_advisory_xact_lock({schema}.turn_key('claim/' || :queue)) is not null
+              end
+          )""",
+    )
+
 // How every claim begins: up to :limit ready tickets from the spans become one lease row, in the order of the index:
-// highest priority first, then by expected time, then by the transaction that enqueued. Skips tickets that rivals are
-// taking. The outer limit stops the nested loop, so no more are locked than taken. The worker must live. Index:
-// ready_pkey.
+// highest priority first, then by expected time, then by the transaction that enqueued. The outer limit stops the nested
+// loop, so no more are locked than taken. The worker must live. Index: ready_pkey.
 // language=PostgreSQL
-internal const val TAKEN_TICKETS = """
+private fun takenTickets(locked: String = "", untouched: String = "", turn: String = "") = """
 with next as materialized (
     select ticket.place
     from unnest(:after_lanes::smallint[], :after_ranks::bigint[], :after_jobs::bigint[],
@@ -38,11 +55,13 @@ with next as materialized (
         where queue = :queue
           and (lane, rank, job_id) > (span.after_lane, span.after_rank, span.after_job)
           and (lane, rank) < (span.until_lane, span.until_rank)
+          $untouched
         order by queue, lane, rank, job_id
         limit :limit
-        for update skip locked
+        $locked
     ) as ticket
     where exists (select from {schema}.worker where id = :worker and ended_at is null)
+      $turn
     limit :limit
 ),
 taken as materialized (
@@ -57,7 +76,7 @@ lease as (
     having count(*) > 0
 )"""
 
-/** Binds what [TAKEN_TICKETS] needs. */
+/** Binds what either needs. */
 internal fun NamedSql.Binding.claim(claim: Claim, spans: List<Span>) {
     this["worker"] = UUID.fromString(claim.worker.value)
     this["queue"] = claim.queue.value
