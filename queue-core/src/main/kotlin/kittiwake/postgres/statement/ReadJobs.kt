@@ -17,17 +17,19 @@ internal class ReadJobs(schema: Schema, private val retention: Retention) {
 
     /** In the order of [tickets]; those that were cancelled are not among them, and none is when the lease is gone. */
     fun execute(connection: Connection, claim: Claim, tickets: List<Ticket>): List<ClaimedJob> {
-        val byId = tickets.associateBy { it.place.job }
-        val found = read.query(connection, {
+        val turns = HashMap<Long, Int>(tickets.size * 2)
+        tickets.forEachIndexed { turn, ticket -> turns[ticket.place.job] = turn }
+        val jobs = arrayOfNulls<ClaimedJob>(tickets.size)
+        read.query(connection, {
             facts(retention)
             this["lease"] = claim.lease
-            this["job_ids"] = byId.keys.toLongArray()
-            this["tried"] = byId.filterValues { it.attempt > 1 }.keys.toLongArray()
+            this["job_ids"] = LongArray(tickets.size) { tickets[it].place.job }
+            this["tried"] = tickets.filter { it.attempt > 1 }.map { it.place.job }.toLongArray()
         }) { row ->
-            val ticket = byId.getValue(row.getLong(1))
-            ticket to claim.job(row, ticket)
+            val turn = turns.getValue(row.getLong(1))
+            jobs[turn] = claim.job(row, tickets[turn])
         }
-        return found.sortedBy { it.first }.map { it.second }
+        return jobs.filterNotNull()
     }
 }
 
