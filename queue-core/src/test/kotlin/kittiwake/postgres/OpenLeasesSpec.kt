@@ -5,29 +5,18 @@ import io.kotest.matchers.collections.shouldBeEmpty
 import io.kotest.matchers.shouldBe
 import kittiwake.KittiwakeSpi
 import kittiwake.job.ClaimedJob
-import kittiwake.job.JobId
-import kittiwake.job.QueueName
-import kittiwake.job.WorkerId
 import kittiwake.store.Completion
+import kittiwake.testing.aClaim
 import kotlin.time.Duration.Companion.ZERO
-import kotlin.time.Instant
 
 @OptIn(KittiwakeSpi::class)
 class OpenLeasesSpec :
     FunSpec({
-        val worker = WorkerId.random()
-
-        fun claim(id: Long, lease: Long) = ClaimedJob(
-            JobId(id), lease, worker, attempt = 1, name = "resize", queue = QueueName("images"), priority = 0,
-            args = "{}", maxAttempts = 20, enqueuedAt = Instant.fromEpochSeconds(0), parent = null, metadata = null,
-            crashes = 0,
-        )
-
         fun over(vararg claims: ClaimedJob): List<Completion> = claims.map { Completion.Succeeded(it, ZERO, null) }
 
         test("a lease is emptied by the completion of the last of its jobs, in whatever batches they come") {
             val leases = OpenLeases()
-            val (a, b, c) = (1L..3L).map { claim(it, lease = 7) }
+            val (a, b, c) = (1L..3L).map { aClaim(it, lease = 7) }
             leases.open(7, listOf(a, b, c))
             leases.closing(over(a, b)).emptied.shouldBeEmpty()
             leases.closing(over(a, b)).settle()
@@ -36,7 +25,7 @@ class OpenLeasesSpec :
 
         test("a completion that is told twice counts once: what is left in its lease stays held") {
             val leases = OpenLeases()
-            val (a, b) = (1L..2L).map { claim(it, lease = 7) }
+            val (a, b) = (1L..2L).map { aClaim(it, lease = 7) }
             leases.open(7, listOf(a, b))
             leases.closing(over(a)).settle()
             leases.closing(over(a)).emptied.shouldBeEmpty()
@@ -47,8 +36,8 @@ class OpenLeasesSpec :
 
         test("one batch may empty one lease and not another") {
             val leases = OpenLeases()
-            val (a, b) = (1L..2L).map { claim(it, lease = 7) }
-            val c = claim(3, lease = 8)
+            val (a, b) = (1L..2L).map { aClaim(it, lease = 7) }
+            val c = aClaim(3, lease = 8)
             leases.open(7, listOf(a, b))
             leases.open(8, listOf(c))
             leases.closing(over(a, c)).emptied shouldBe setOf(8L)

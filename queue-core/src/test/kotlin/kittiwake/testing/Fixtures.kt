@@ -47,6 +47,15 @@ fun aJob(
     retention,
 )
 
+private val somebody = WorkerId.random()
+
+/** A claim as a store hands it over, always of the same worker. */
+@OptIn(KittiwakeSpi::class)
+fun aClaim(id: Long = 1, lease: Long = 1): ClaimedJob = ClaimedJob(
+    JobId(id), lease, somebody, attempt = 1, name = "resize", queue = images, priority = 0, args = "{}",
+    maxAttempts = 20, enqueuedAt = Instant.fromEpochSeconds(0), parent = null, metadata = null, crashes = 0,
+)
+
 /** A worker of its own that has joined [store]. */
 @OptIn(KittiwakeSpi::class)
 suspend fun aWorkerOf(store: JobStore): WorkerId = WorkerId.random().also { store.join(it, "a worker", setOf(images)) }

@@ -39,7 +39,7 @@ internal class ClaimLoop(
     private val time: TimeSource.WithComparableMarks,
     private val random: Random,
     private val helping: Mutex,
-    private val start: (ClaimedJob) -> Unit,
+    private val open: () -> Unit,
 ) {
     private val isBusy = MutableStateFlow(false)
     private var announced = false
@@ -90,7 +90,7 @@ internal class ClaimLoop(
                 throw e
             }
         if (claimed.isNotEmpty()) log.debug("Claimed {} of {} from queue \"{}\"", claimed.size, room, queue.name)
-        slots.take(claimed, asked = room, claimTook = begun.elapsedNow()).forEach(start)
+        if (slots.take(claimed, asked = room, claimTook = begun.elapsedNow())) open()
         claimed.size
     }
 

@@ -14,6 +14,9 @@ import kotlin.time.TimeSource
  * The places of one queue: so many jobs run, some more wait claimed in memory. A claim asks for as many as there is
  * room for, and what one under way asked for is not room for another. How many may wait is the [prefetch], or without
  * one what the [Pace] of late makes worth while.
+ *
+ * Free places are opened one after the other, each by the one before it as soon as that has a thread: so there are no
+ * more of them than there is work for. Jobs that end at once need a few places, however many are free.
  */
 @OptIn(KittiwakeSpi::class)
 internal class Slots(
@@ -27,15 +30,23 @@ internal class Slots(
     private val waiting = ArrayDeque<Waiting>()
     private var running = 0
     private var asked = 0
+
+    /** Whether a place is open for which nobody has come yet. */
+    private var isOpening = false
+
+    private val free: Int get() = concurrency - running
+
+    /** Those that wait for a place, and not only for somebody to come for it. */
+    private val inLine: Int get() = (waiting.size - free).coerceAtLeast(0)
     private val madeToWait = Channel<Unit>(Channel.CONFLATED)
 
     /** Not before half of what may wait is used up, so that claims stay large, or a place is free. */
     val first = Claimant { ahead ->
-        waiting.size + asked <= ahead / 2 || running + waiting.size + asked < concurrency
+        inLine + asked <= ahead / 2 || waiting.size + asked < free
     }
 
     /** When so little waits that it may be used up before the claim of the [first] is back. */
-    val second = Claimant { ahead -> waiting.size <= ahead / 3 }
+    val second = Claimant { ahead -> inLine <= ahead / 3 }
 
     /** Somebody who claims for these places, one claim after the other, whenever it [isTime]. */
     inner class Claimant(private val isTime: (ahead: Int) -> Boolean) {
@@ -62,7 +73,7 @@ internal class Slots(
         private fun room(): Int {
             val ahead = prefetch ?: pace.ahead()
             if (!isTime(ahead)) return 0
-            return (concurrency + ahead - running - waiting.size - asked).coerceIn(0, CLAIM_BATCH)
+            return (free + ahead - waiting.size - asked).coerceIn(0, CLAIM_BATCH)
         }
     }
 
@@ -72,16 +83,35 @@ internal class Slots(
     /** Whether jobs come and go so fast that it pays to let some come together before they are claimed. */
     fun isFlowing(): Boolean = synchronized(this) { pace.isFast }
 
-    /** Takes in the [jobs] of a claim that [asked] for so many and took so long, and returns those to start now. */
-    fun take(jobs: List<ClaimedJob>, asked: Int, claimTook: Duration): List<ClaimedJob> = change {
+    /** Takes in the [jobs] of a claim that [asked] for so many and took so long. True if a place is to be opened. */
+    fun take(jobs: List<ClaimedJob>, asked: Int, claimTook: Duration): Boolean = change {
         this.asked -= asked
         pace.claimed(claimTook)
         val now = time.markNow()
         jobs.mapTo(waiting) { Waiting(it, now) }
-        val started = List((concurrency - running).coerceIn(0, waiting.size)) { waiting.removeFirst().claim }
-        running += started.size
-        if (waiting.isNotEmpty()) madeToWait.trySend(Unit)
-        started
+        if (inLine > 0) madeToWait.trySend(Unit)
+        mustOpen()
+    }
+
+    /** Somebody has come for the place that was opened: its first job, if one is left. If more wait, [openNext] is called. */
+    fun enter(openNext: () -> Unit): ClaimedJob? {
+        var opens = false
+        val job =
+            change {
+                isOpening = false
+                waiting.removeFirstOrNull()?.claim.also {
+                    if (it != null) running++
+                    opens = mustOpen()
+                }
+            }
+        if (opens) openNext()
+        return job
+    }
+
+    private fun mustOpen(): Boolean {
+        val mustOpen = !isOpening && free > 0 && waiting.isNotEmpty()
+        if (mustOpen) isOpening = true
+        return mustOpen
     }
 
     /** A job has ended after [took], or without having run: its place goes to the next that waits, or becomes free. */
@@ -91,16 +121,17 @@ internal class Slots(
     }
 
     /**
-     * Suspends until what waits has waited for too long, because the jobs before it have become slow, and takes it out:
-     * whoever has a place free may have it. A [prefetch] that somebody has set is kept, however long it waits.
+     * Suspends until what waits for a place has waited for too long, because the jobs before it have become slow, and
+     * takes it out: whoever has a place free may have it. A [prefetch] that somebody has set is kept, however long it
+     * waits.
      */
     suspend fun awaitOverdue(): List<ClaimedJob> {
         while (true) {
-            val patience = synchronized(this) { waiting.firstOrNull()?.let { PATIENCE - it.since.elapsedNow() } }
+            val patience = synchronized(this) { waiting.getOrNull(free)?.let { PATIENCE - it.since.elapsedNow() } }
             when {
                 patience == null || prefetch != null -> madeToWait.receive()
                 patience.isPositive() -> delay(patience)
-                else -> return clear()
+                else -> return synchronized(this) { List(inLine) { waiting.removeLast().claim } }
             }
         }
     }

@@ -117,8 +117,9 @@ internal class WorkerLife(
         val helping = Mutex()
         for (queue in config.queues) {
             val slots = slots.getValue(queue.name)
+            val place = CoroutineName("kittiwake ${queue.name}") + CurrentJob()
             val claims =
-                ClaimLoop(queue, id, store, slots, wakeups, bells, time, random, helping) { work.start(it, slots) }
+                ClaimLoop(queue, id, store, slots, wakeups, bells, time, random, helping) { work.open(place, slots) }
             launch { claims.run() }
             // Of two claims at once either may come first: a queue that runs one job at a time keeps its order.
             if (queue.concurrency > 1) launch { claims.help() }
@@ -128,11 +129,10 @@ internal class WorkerLife(
         }
     }
 
-    /** Runs [first], and then in the same coroutine whatever waited for its place. */
-    private fun CoroutineScope.start(claim: ClaimedJob, slots: Slots) {
-        val first = running.begin(claim)
-        launch(CoroutineName("kittiwake ${claim.queue}") + CurrentJob()) {
-            var job: RunningJob? = first
+    /** Works what waits, one job after another, in one coroutine. */
+    private fun CoroutineScope.open(place: CoroutineContext, slots: Slots) {
+        launch(place) {
+            var job = slots.enter { this@open.open(place, slots) }?.let(running::begin)
             while (job != null) {
                 job = if (runner.blocks(job)) workOnBlockingThread(job, slots) else following(job, slots)
             }

@@ -7,27 +7,16 @@ import io.kotest.matchers.nulls.shouldBeNull
 import io.kotest.matchers.shouldBe
 import io.kotest.matchers.types.shouldBeInstanceOf
 import kittiwake.KittiwakeSpi
-import kittiwake.job.ClaimedJob
 import kittiwake.job.Interruption
 import kittiwake.job.JobId
-import kittiwake.testing.InMemoryJobStore
-import kittiwake.testing.aWorkerOf
-import kittiwake.testing.insertOne
-import kittiwake.testing.oneClaimedBy
+import kittiwake.testing.aClaim
 import kotlinx.coroutines.Job
 import java.util.concurrent.ConcurrentHashMap
 import java.util.concurrent.ConcurrentMap
-import kotlin.time.TimeSource
 
 @OptIn(KittiwakeSpi::class)
 class RunningJobsSpec :
     FunSpec({
-        suspend fun aClaim(): ClaimedJob {
-            val store = InMemoryJobStore(TimeSource.Monotonic)
-            store.insertOne()
-            return store.oneClaimedBy(aWorkerOf(store))
-        }
-
         test("tells its ids though the only job ends while it counts them") {
             val counted = Counted()
             val jobs = RunningJobs(counted)
@@ -42,7 +31,7 @@ class RunningJobsSpec :
             val handler = Job().also(running::entered)
             jobs.interruptAll { Interruption.WorkerStopping() }
             handler.isCancelled shouldBe true
-            val late = jobs.begin(aClaim())
+            val late = jobs.begin(aClaim(2))
             late.interruption.shouldBeInstanceOf<Interruption.WorkerStopping>()
             Job().also(late::entered).isCancelled shouldBe true
         }
