@@ -18,7 +18,7 @@ import java.util.concurrent.Executors
  */
 internal class BareDrain(private val batch: Int, private val archive: Boolean, private val fused: Boolean) {
     fun measure(bench: Bench, tables: Tables): Sample {
-        val warmUp = (batch * 1_000).coerceIn(10_000, 500_000)
+        val warmUp = (batch * 2_000).coerceIn(10_000, 1_000_000)
         val jobs = bench.options.jobs ?: (batch * 5_000).coerceIn(20_000, 500_000)
         val worker = UUID.randomUUID()
         val connections = List(2) { BareClaims.connect(bench.server.dataSource) }

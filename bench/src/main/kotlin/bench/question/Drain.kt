@@ -14,7 +14,7 @@ internal object Drain : Question {
     override val name = "drain"
     override val asks =
         "how fast does one worker process, in a JVM of its own, finish 500,000 waiting no-op jobs of 100 bytes, " +
-            "after 2,000,000 unmeasured ones?"
+            "after 4,000,000 unmeasured ones?"
 
     override fun ways(bench: Bench): List<Way> {
         val bare = BareWays(bench)
@@ -51,6 +51,6 @@ internal object Drain : Question {
      * 300,000 jobs of one worker the compiler still took 3.7 of the client's 8 µs for each of the next 500,000; after
      * 800,000, all with many in memory, the client took 4.2 µs at default settings, and 3.6 as it is.
      */
-    private const val WARM_UPS = 5
+    private const val WARM_UPS = 10
     private const val WARM_UP = 400_000
 }
