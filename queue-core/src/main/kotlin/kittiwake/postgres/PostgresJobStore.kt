@@ -226,7 +226,7 @@ internal class PostgresJobStore(
     }
 
     private fun of(worker: WorkerId): WorkerClaims = claims.computeIfAbsent(worker) {
-        WorkerClaims(schema, retention, it)
+        WorkerClaims(schema, retention, it, onMore = locals::ring)
     }
 
     private companion object {

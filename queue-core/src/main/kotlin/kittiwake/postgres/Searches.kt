@@ -21,40 +21,42 @@ internal class Searches(private val quick: Duration = QUICK, private val patienc
     @Volatile
     private var areFull = false
 
-    /** Turns in a row that took long: far from the database they do, and rivals are faster. The next sweep tries again. */
+    /**
+     * Turns in a row that took long, as they do far from the database, or where many workers wait for each other: then
+     * rivals are faster. The next sweep tries again.
+     */
     @Volatile
     private var slowTurns = 0
 
-    /** Whether it pays to search in turn. A sweep is nobody's turn: it looks for what was passed over, too. */
-    val mayTakeTurns: Boolean get() = areFull && slowTurns < SLOW_TURNS && !nextSweep.hasPassedNow()
+    /** Whether it pays to search in turn. */
+    val mayTakeTurns: Boolean get() = areFull && slowTurns < SLOW_TURNS
 
     /** Ends in [Search.end], or is lost. */
-    fun begin(): Search = begin(isSweep = nextSweep.hasPassedNow())
-
-    private fun begin(isSweep: Boolean): Search {
+    fun begin(): Search {
         val bound = idle.pollFirst() ?: ClaimBound()
+        val isSweep = nextSweep.hasPassedNow()
         return Search(bound, if (isSweep) bound.everything() else bound.spans(), isSweep)
     }
 
     /**
-     * Searches alone in this worker, and so from where the last one has got to. Only a courtesy: who has waited for too
-     * long no longer waits for the one that does not come back.
+     * Searches alone in this worker, and so from where the last one has got to, even if that has failed. Only a courtesy:
+     * who has waited for too long no longer waits for the one that does not come back.
      */
     fun <T> inTurn(block: (Search) -> T): T {
         val isAlone = turn.tryLock(patience.inWholeMilliseconds, TimeUnit.MILLISECONDS)
-        val begun = TimeSource.Monotonic.markNow()
+        val search = begin()
         try {
-            val search = begin(isSweep = false)
-            return block(search).also { search.end() }
+            return block(search)
         } finally {
-            slowTurns = if (begun.elapsedNow() < quick) 0 else slowTurns + 1
+            if (!search.isSweep) slowTurns = if (search.started.elapsedNow() < quick) 0 else slowTurns + 1
+            search.end()
             if (isAlone) turn.unlock()
         }
     }
 
     /** One search through [spans], which are everywhere when it [isSweep]. */
-    inner class Search(private val bound: ClaimBound, val spans: List<Span>, private val isSweep: Boolean) {
-        private val started: TimeMark = TimeSource.Monotonic.markNow()
+    inner class Search(private val bound: ClaimBound, val spans: List<Span>, val isSweep: Boolean) {
+        val started: TimeMark = TimeSource.Monotonic.markNow()
 
         /** It has found [taken], in the order of the index: all there was, unless it is [full]. */
         fun found(snapshot: Snapshot, taken: List<Place>, full: Boolean) {

@@ -23,10 +23,15 @@ import kotlin.time.TimeSource
 
 /**
  * What one worker, in one life, knows of its claims: how far it has looked in each queue, and what is left of each
- * lease.
+ * lease. It tells [onMore] when a claim brings less than there was.
  */
 @OptIn(KittiwakeSpi::class)
-internal class WorkerClaims(schema: Schema, retention: Retention, private val worker: WorkerId) {
+internal class WorkerClaims(
+    schema: Schema,
+    retention: Retention,
+    private val worker: WorkerId,
+    private val onMore: (QueueName) -> Unit = {},
+) {
     private val lookForJobs = LookForJobs(schema)
     private val claimJobs = ClaimJobs(schema, retention)
     private val takeTickets = TakeTickets(schema)
@@ -79,7 +84,7 @@ internal class WorkerClaims(schema: Schema, retention: Retention, private val wo
         val taken =
             try {
                 searches(claim.queue).inTurn { search ->
-                    takeTickets.execute(connection, claim, search.spans).also {
+                    takeTickets.execute(connection, claim, search.spans, search.isSweep).also {
                         search.found(it.snapshot, it.tickets.map(Ticket::place), full = it.found >= claim.limit)
                     }
                 }
@@ -87,6 +92,7 @@ internal class WorkerClaims(schema: Schema, retention: Retention, private val wo
                 if (e.sqlState != LOCK_NOT_AVAILABLE) throw e
                 return claimAtOnce(connection, claim)
             }
+        if (taken.tickets.size < minOf(taken.found, claim.limit)) onMore(claim.queue)
         val jobs = if (taken.tickets.isEmpty()) emptyList() else readJobs.execute(connection, claim, taken.tickets)
         return ClaimJobs.Result(taken.snapshot, jobs, taken.tickets.map(Ticket::place))
     }

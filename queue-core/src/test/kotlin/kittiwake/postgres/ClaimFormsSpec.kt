@@ -1,5 +1,6 @@
 package kittiwake.postgres
 
+import io.kotest.assertions.throwables.shouldThrow
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.matchers.shouldBe
 import kittiwake.KittiwakeSpi
@@ -16,11 +17,12 @@ import kittiwake.testing.aJob
 import kittiwake.testing.aWorkerOf
 import kittiwake.testing.images
 import kittiwake.testing.insertOne
+import java.sql.SQLException
 import kotlin.time.Clock
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.days
 
-/** A claim in one statement and a claim in two steps are the same claim. */
+/** A claim in one statement and a claim in two steps are the same claim, and so is one that looks everywhere. */
 @OptIn(KittiwakeSpi::class)
 class ClaimFormsSpec :
     FunSpec({
@@ -46,17 +48,21 @@ class ClaimFormsSpec :
         )
 
         /** What is claimed in turn is rolled back, and claimed among rivals, who take what others had a hand on, too. */
-        suspend fun Kittiwake.claims(retention: Retention): Pair<ClaimJobs.Result, ClaimJobs.Result> {
+        suspend fun Kittiwake.claims(retention: Retention): List<ClaimJobs.Result> {
             val claim = Claim(aWorkerOf(store), images, lease, limit = 100)
             val (names, everything) = Schema(schema) to ClaimBound().everything()
             return TestDatabase.connect { connection ->
                 connection.autoCommit = false
-                val taken = TakeTickets(names).execute(connection, claim, everything)
-                val jobs = ReadJobs(names, retention).execute(connection, claim, taken.tickets)
-                connection.rollback()
+                val inSteps =
+                    listOf(false, true).map { isSweep ->
+                        val taken = TakeTickets(names).execute(connection, claim, everything, isSweep)
+                        val jobs = ReadJobs(names, retention).execute(connection, claim, taken.tickets)
+                        connection.rollback()
+                        ClaimJobs.Result(taken.snapshot, jobs, taken.tickets.map { it.place })
+                    }
                 val atOnce = ClaimJobs(names, retention).execute(connection, claim, everything)
                 connection.rollback()
-                atOnce to ClaimJobs.Result(taken.snapshot, jobs, taken.tickets.map { it.place })
+                inSteps + atOnce
             }
         }
 
@@ -64,13 +70,34 @@ class ClaimFormsSpec :
             test("they bring the same jobs in the same order, by $retention") {
                 val kittiwake = autoClose(TestDatabase.kittiwake())
                 kittiwake.store()
-                val (atOnce, inSteps) = kittiwake.claims(retention)
-                inSteps.jobs.map { it.facts() } shouldBe atOnce.jobs.map { it.facts() }
-                inSteps.jobs.map { it.enqueuedAt } shouldBe atOnce.jobs.map { it.enqueuedAt }
-                inSteps.places shouldBe atOnce.places
+                val (inTurn, swept, atOnce) = kittiwake.claims(retention)
+                for (inSteps in listOf(inTurn, swept)) {
+                    inSteps.jobs.map { it.facts() } shouldBe atOnce.jobs.map { it.facts() }
+                    inSteps.jobs.map { it.enqueuedAt } shouldBe atOnce.jobs.map { it.enqueuedAt }
+                    inSteps.places shouldBe atOnce.places
+                }
                 atOnce.jobs.map { it.name } shouldBe
                     listOf("failed", "crashed", "urgent", "first in its lane", "later in its lane", "child", "not kept")
                 atOnce.jobs.map { it.attempt } shouldBe listOf(2, 2, 1, 1, 1, 1, 1)
+            }
+        }
+
+        test("in turn is after one another, in whatever workers") {
+            val kittiwake = autoClose(TestDatabase.kittiwake())
+            kittiwake.store()
+            val claim = Claim(aWorkerOf(kittiwake.store), images, lease, limit = 1)
+            val (take, everything) = TakeTickets(Schema(kittiwake.schema)) to ClaimBound().everything()
+            TestDatabase.connect { first ->
+                first.autoCommit = false
+                take.execute(first, claim, everything, isSweep = false).tickets.size shouldBe 1
+                TestDatabase.connect { second ->
+                    for (isSweep in listOf(false, true)) {
+                        shouldThrow<SQLException> { take.execute(second, claim, everything, isSweep) }
+                            .sqlState shouldBe "55P03"
+                    }
+                    first.rollback()
+                    take.execute(second, claim, everything, isSweep = false).tickets.size shouldBe 1
+                }
             }
         }
     })

@@ -33,13 +33,14 @@ private data class Twin(val n: Int)
 class ClaimsAtOnceSpec :
     FunSpec({
         val queue = QueueName("twin")
+        val toldOfMore = mutableListOf<QueueName>()
 
         /** Claims of a worker that has just looked everywhere, and so will not for a while. */
         suspend fun Kittiwake.claims(jobs: Int, server: DataSource = TestDatabase.dataSource): WorkerClaims {
             submitAll(job<Twin>("twin"), List(jobs, ::Twin))
             val worker = WorkerId.random()
             store.join(worker, "twin", setOf(queue))
-            return WorkerClaims(Schema(schema), Retention.Default, worker).also { claims ->
+            return WorkerClaims(Schema(schema), Retention.Default, worker, onMore = { toldOfMore += it }).also { claims ->
                 server.connection.use { claims.claim(it, queue, 1).size shouldBe 1 }
             }
         }
@@ -173,6 +174,7 @@ class ClaimsAtOnceSpec :
                 )
                 onTwoConnections { first, _ ->
                     claims.claim(first, queue, 100).size shouldBe 99
+                    toldOfMore shouldContain queue
                     claims.claim(first, queue, 100).size shouldBe 100
                 }
             }

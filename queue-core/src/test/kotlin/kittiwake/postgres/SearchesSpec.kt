@@ -1,5 +1,6 @@
 package kittiwake.postgres
 
+import io.kotest.assertions.throwables.shouldThrow
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.matchers.shouldBe
 import java.util.concurrent.CountDownLatch
@@ -53,6 +54,13 @@ class SearchesSpec :
             searches.inTurn { it.spans.toString() } shouldBe everywhere
         }
 
+        test("who follows one that has failed goes on where the one before that got to") {
+            val searches = Searches()
+            searches.inTurn { it.find() }
+            shouldThrow<IllegalStateException> { searches.inTurn { error("its turn was long in coming") } }
+            searches.begin().spans.toString() shouldBe afterIt
+        }
+
         test("turns are taken while searches are filled") {
             val searches = Searches()
             searches.mayTakeTurns shouldBe false
@@ -64,9 +72,8 @@ class SearchesSpec :
 
         test("after three that take long there are no turns before the next look everywhere, which may be long") {
             val searches = Searches(quick = Duration.ZERO)
-            val (one, another) = List(2) { searches.begin() }
-            one.find()
-            for (mayTakeTurns in listOf(true, true, false)) {
+            val another = searches.begin()
+            for (mayTakeTurns in listOf(true, true, true, false)) {
                 searches.inTurn { it.find() }
                 searches.mayTakeTurns shouldBe mayTakeTurns
             }

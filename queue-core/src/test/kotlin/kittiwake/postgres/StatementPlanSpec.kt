@@ -71,7 +71,7 @@ private fun named(sql: String): String = sql.split(';').single { "/* kittiwake" 
 /** After these parts as many rows as a batch has are joined with as many: a loop over loops takes the square of it. */
 private val JOINS = mapOf("claim jobs" to "lease", "end jobs" to "archived")
 
-private val TAKES = setOf("claim jobs", "take tickets")
+private val TAKES = setOf("claim jobs", "take tickets", "sweep tickets")
 
 private val READS = setOf("claim jobs", "read jobs")
 

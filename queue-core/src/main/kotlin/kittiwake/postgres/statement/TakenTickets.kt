@@ -22,26 +22,31 @@ internal class Ticket(val place: Place, val attempt: Int) : Comparable<Ticket> {
 }
 
 // Beside others who do the same: skips tickets that rivals are taking.
-internal val TICKETS_AMONG_RIVALS = takenTickets(locked = "for update skip locked")
+internal val TICKETS_AMONG_RIVALS = takenTickets(locked = LOCKED)
 
 // One claim of the queue after the other, so that no ticket has to be locked before it is deleted. Skips those that
-// somebody has a hand on, or had one on, for xmax says no more than that. Who gets there in between is waited for no
-// longer than "lock_timeout" says, and so is whose turn it is.
-internal val TICKETS_IN_TURN =
-    takenTickets(
-        untouched = "and xmax = '0'::xid",
-        turn = """
-          and (
-              select case
-                  when set_config('lock_timeout', '50ms', true) is not null
-                  then pg_advisory_xact_lock({schema}.turn_key('claim/' || :queue)) is not null
-              end
-          )""",
-    )
+// somebody has a hand on, or had one on, for xmax says no more than that.
+internal val TICKETS_IN_TURN = takenTickets(untouched = "and xmax = '0'::xid", turn = TURN)
+
+// The same for a look everywhere, which is for what was skipped, too.
+internal val TICKETS_IN_TURN_EVERYWHERE = takenTickets(locked = LOCKED, turn = TURN)
+
+private const val LOCKED = "for update skip locked"
+
+// Whose turn it is, is waited for no longer than "lock_timeout" says, and so is who got to a ticket between the search
+// and the delete.
+// language=PostgreSQL
+private const val TURN = """
+      and (
+          select case
+              when set_config('lock_timeout', '50ms', true) is not null
+              then pg_advisory_xact_lock({schema}.turn_key('claim/' || :queue)) is not null
+          end
+      )"""
 
 // How every claim begins: up to :limit ready tickets from the spans become one lease row, in the order of the index:
 // highest priority first, then by expected time, then by the transaction that enqueued. The outer limit stops the nested
-// loop, so no more are locked than taken. The worker must live. Index: ready_pkey.
+// loop, so no more are looked at, or locked, than taken. The worker must live. Index: ready_pkey.
 // language=PostgreSQL
 private fun takenTickets(locked: String = "", untouched: String = "", turn: String = "") = """
 with next as materialized (
@@ -61,7 +66,7 @@ with next as materialized (
         $locked
     ) as ticket
     where exists (select from {schema}.worker where id = :worker and ended_at is null)
-      $turn
+    $turn
     limit :limit
 ),
 taken as materialized (
@@ -76,7 +81,7 @@ lease as (
     having count(*) > 0
 )"""
 
-/** Binds what either needs. */
+/** Binds what each of them needs. */
 internal fun NamedSql.Binding.claim(claim: Claim, spans: List<Span>) {
     this["worker"] = UUID.fromString(claim.worker.value)
     this["queue"] = claim.queue.value

@@ -59,6 +59,22 @@ class SlotsSpec :
             slots.take(jobs) shouldBe true
         }
 
+        test("who comes for a place when all was taken out has nothing to do, and the next job has a place again") {
+            val (slots, jobs, opened) = Triple(
+                slots(concurrency = 2),
+                List(2) {
+                    aClaim(1L + it)
+                },
+                mutableListOf<Unit>(),
+            )
+            slots.take(jobs) shouldBe true
+            slots.clear() shouldContainExactly jobs
+            slots.enter(opened).shouldBeNull()
+            slots.take(jobs.take(1)) shouldBe true
+            slots.enter(opened) shouldBe jobs[0]
+            opened.size shouldBe 0
+        }
+
         test("what waits for a thread is not in line for a place, however long it takes") {
             runTest {
                 val slots = Slots(concurrency = 2, prefetch = null, testTimeSource)
