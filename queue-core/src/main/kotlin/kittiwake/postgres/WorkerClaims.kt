@@ -92,7 +92,7 @@ internal class WorkerClaims(
                 if (e.sqlState != LOCK_NOT_AVAILABLE) throw e
                 return claimAtOnce(connection, claim)
             }
-        if (taken.tickets.size < minOf(taken.found, claim.limit)) onMore(claim.queue)
+        if (taken.tickets.size < taken.found) onMore(claim.queue)
         val jobs = if (taken.tickets.isEmpty()) emptyList() else readJobs.execute(connection, claim, taken.tickets)
         return ClaimJobs.Result(taken.snapshot, jobs, taken.tickets.map(Ticket::place))
     }

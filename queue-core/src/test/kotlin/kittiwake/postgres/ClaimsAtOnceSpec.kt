@@ -40,9 +40,9 @@ class ClaimsAtOnceSpec :
             submitAll(job<Twin>("twin"), List(jobs, ::Twin))
             val worker = WorkerId.random()
             store.join(worker, "twin", setOf(queue))
-            return WorkerClaims(Schema(schema), Retention.Default, worker, onMore = { toldOfMore += it }).also { claims ->
-                server.connection.use { claims.claim(it, queue, 1).size shouldBe 1 }
-            }
+            val claims = WorkerClaims(Schema(schema), Retention.Default, worker, onMore = { toldOfMore += it })
+            server.connection.use { claims.claim(it, queue, 1).size shouldBe 1 }
+            return claims
         }
 
         /** The same, of whom the last claim was large and filled; [jobs] are left. */
