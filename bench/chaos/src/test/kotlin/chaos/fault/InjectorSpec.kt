@@ -5,6 +5,7 @@ import chaos.fault.BusySite.Companion.NAME
 import chaos.plan.Fault
 import chaos.plan.FaultKind
 import chaos.plan.FaultPlan
+import chaos.plan.Injected
 import chaos.proxy.Traffic
 import io.kotest.assertions.nondeterministic.eventually
 import io.kotest.core.spec.style.FunSpec
@@ -13,7 +14,6 @@ import io.kotest.matchers.collections.shouldContainExactlyInAnyOrder
 import io.kotest.matchers.ints.shouldBeGreaterThan
 import io.kotest.matchers.shouldBe
 import io.kotest.matchers.shouldNotBe
-import io.kotest.matchers.string.shouldNotStartWith
 import kotlinx.coroutines.launch
 import kotlin.time.Duration.Companion.seconds
 
@@ -48,12 +48,11 @@ class InjectorSpec :
             injected.map { it.fault } shouldBe plan.faults
             told shouldContainExactlyInAnyOrder plan.faults
             // While one holds everybody up, longer than it was told to, a short one may meet nobody.
-            val idle = injected.filter { it.strikes == 0 }.map { it.fault }
+            val idle = injected.filterNot { it.hasStruck }.map { it.fault }
             if (idle.isNotEmpty()) {
                 awaitWork()
-                injector.run(FaultPlan(plan.seed, plan.length, idle)).forAll { it.strikes shouldBeGreaterThan 0 }
+                injector.run(FaultPlan(plan.seed, plan.length, idle)).forAll { it.hasStruck shouldBe true }
             }
-            injected.single { it.fault.kind == FaultKind.NO_NOTIFICATIONS }.note shouldNotStartWith "0 notifications"
             injected.forAll { (it.until - it.from >= it.fault.lasts) shouldBe true }
             shouldBeWell()
         }
@@ -98,6 +97,9 @@ class InjectorSpec :
             shouldBeWell()
         }
     })
+
+/** Listeners that were cut off are not yet notifications that were lost. */
+private val Injected.hasStruck: Boolean get() = strikes > 0 && note?.startsWith("0 notifications") != true
 
 private const val EVERYTHING = """
 at     0 ms for  6900 ms  HOLD_SNAPSHOT -
