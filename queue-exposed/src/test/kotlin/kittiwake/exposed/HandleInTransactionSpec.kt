@@ -38,6 +38,7 @@ import org.jetbrains.exposed.v1.jdbc.transactions.transaction
 import java.sql.SQLException
 import java.util.concurrent.CountDownLatch
 import kotlin.time.Duration
+import kotlin.time.Duration.Companion.hours
 import kotlin.time.Duration.Companion.milliseconds
 
 class HandleInTransactionSpec :
@@ -45,6 +46,7 @@ class HandleInTransactionSpec :
         context("a handler that returns") {
             test("has its writes, the jobs it enqueued and the completion in one commit") {
                 inShop {
+                    keepArchiveInPlace()
                     val send =
                         send { args ->
                             place(args.item)
@@ -57,13 +59,7 @@ class HandleInTransactionSpec :
                         ended.ending shouldBe Ending.COMPLETED
                         orders() shouldBe listOf("tea")
                         jobs() shouldBe listOf("child")
-                        committed(
-                            """
-                            select xmin::text from $schema.orders
-                            union select xmin::text from $schema.job
-                            union select xmin::text from $schema.archive
-                            """,
-                        ) { it.getString(1) } shouldHaveSize 1
+                        commitsOf("orders", "job", "archive") shouldHaveSize 1
                         it.await<JobEvent.Completed>().id shouldBe ended.id
                     }
                 }
@@ -71,6 +67,7 @@ class HandleInTransactionSpec :
 
             test("has in that commit what is written when the transaction is about to commit, as entities are") {
                 inShop {
+                    keepArchiveInPlace()
                     val send =
                         send { args ->
                             contextOf<JdbcTransaction>().registerInterceptor(
@@ -85,9 +82,7 @@ class HandleInTransactionSpec :
                     working(configure = { works(send) }) {
                         ended(send, "tea").ending shouldBe Ending.COMPLETED
                         orders() shouldBe listOf("tea", "tea, late")
-                        committed(
-                            "select xmin::text from $schema.orders union select xmin::text from $schema.archive",
-                        ) { it.getString(1) } shouldHaveSize 1
+                        commitsOf("orders", "archive") shouldHaveSize 1
                     }
                 }
             }
@@ -460,6 +455,16 @@ private suspend fun <R> Shop.ended(type: JobType<PackArgs, R>, item: String): Jo
 private val JobSnapshot.ending: Ending get() = state.shouldBeInstanceOf<JobState.Ended>().ending
 
 private fun Shop.onlyJob(): JobId = JobId(committed("select id from $schema.job") { it.getLong(1) }.single())
+
+/** The transactions that wrote the rows of [tables] as they are now. */
+private fun Shop.commitsOf(vararg tables: String): List<String> =
+    committed(tables.joinToString(" union ") { "select xmin::text from $schema.$it" }) { it.getString(1) }
+
+/** Takes the turn at preparing the archive's days, which moves the rows of a day into its own table. */
+@OptIn(KittiwakeSpi::class)
+private suspend fun Shop.keepArchiveInPlace() {
+    kittiwake.store.takeTurn("prune", 1.hours) shouldBe true
+}
 
 /** Takes the job from its worker as from one that has been silent; a worker that beats in that moment is left alone. */
 @OptIn(KittiwakeSpi::class)
