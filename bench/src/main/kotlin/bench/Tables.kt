@@ -6,9 +6,18 @@ import kotlinx.coroutines.runBlocking
 
 /** A freshly migrated schema, for one run. */
 internal class Tables(val server: Server, val kittiwake: Kittiwake) : AutoCloseable {
-    /** Stores [count] waiting jobs, in transactions of a thousand. */
-    fun fill(count: Int, archive: Boolean): Ids =
-        runBlocking { Ids.of(kittiwake.submitAll(noop(archive), List(count, ::NoopArgs))) }
+    /**
+     * Stores [count] waiting jobs, in transactions of a thousand. No more than a few of them are in memory at a time: what
+     * is measured next in this process would clear them away.
+     */
+    fun fill(count: Int, archive: Boolean): Ids {
+        val type = noop(archive)
+        return (0 until count)
+            .asSequence()
+            .chunked(IN_MEMORY) { numbers ->
+                runBlocking { Ids.of(kittiwake.submitAll(type, numbers.map(::NoopArgs))) }
+            }.reduce(Ids::plus)
+    }
 
     /** As if nothing had been done here yet. */
     fun forgetArchive() {
@@ -52,10 +61,16 @@ internal class Tables(val server: Server, val kittiwake: Kittiwake) : AutoClosea
         server.printStatements()
         kittiwake.close()
     }
+
+    private companion object {
+        const val IN_MEMORY = 10_000
+    }
 }
 
 /** Jobs that were stored one after the other by one enqueuer. */
 internal class Ids(val first: Long, val last: Long, val count: Int) {
+    operator fun plus(later: Ids) = Ids(first, later.last, count + later.count)
+
     companion object {
         fun of(jobs: List<JobRef<*>>): Ids = Ids(jobs.first().id.value, jobs.last().id.value, jobs.size)
     }
