@@ -44,16 +44,15 @@ internal object Many : Question {
             backlog.wait(jobs)
             bench.server.settle()
             Meter(bench.server.dataSource).use { meter ->
-                val start = meter.read()
+                val (start, cpuBefore) = meter.read() to workers.sumOf { it.cpu }
                 workers.forEach { it.begin(jobs) }
-                val cpuBefore = workers.sumOf { it.look().cpu }
                 while (workers.sumOf { it.look().completed } < jobs) Thread.sleep(LOOK_EVERY_MILLIS)
                 val seen = workers.map { it.look() }
-                val end = meter.read(seen.maxOf { it.lastAt })
+                val (end, cpuAfter) = meter.read(seen.maxOf { it.lastAt }) to workers.sumOf { it.cpu }
                 workers.forEach { it.finish(0) }
                 check(seen.sumOf { it.completed } == jobs) { "${seen.sumOf { it.completed }} of $jobs jobs were done" }
                 tables.checkNothingLeft()
-                val cost = meter.between(start, end).with(seen.sumOf { it.cpu } - cpuBefore)
+                val cost = meter.between(start, end).with(cpuAfter - cpuBefore)
                 return Sample(mapOf("jobs/s" to jobs / cost.seconds) + cost.perJob(jobs))
             }
         } finally {

@@ -45,6 +45,9 @@ internal class WorkerProcess private constructor(private val process: Process) :
         check(ask(Order.Attend(atMost)) is Reply.Attending)
     }
 
+    /** What it took of the processor so far, in nanoseconds, without asking it: it may be busy. */
+    val cpu: Long get() = process.toHandle().info().totalCpuDuration().orElseThrow().toNanos()
+
     /** How far it has got. */
     fun look(): Reply.Seen = ask(Order.Look) as Reply.Seen
 
