@@ -29,9 +29,10 @@ internal object Handlers : Question {
                 InsertAndDelete(it).measure(bench, tuning.concurrency!!)
             }
         listOf(bare) + listOf(
-            Form("handleInTransaction", Handler.IN_EXPOSED),
-            Form("handleInTransaction, archived", Handler.IN_EXPOSED, archive = true),
-            Form("the fence on plain JDBC", Handler.IN_JDBC),
+            Form("on JDBC", Handler.IN_JDBC),
+            Form("in Exposed", Handler.IN_EXPOSED),
+            Form("in Exposed, not watched", Handler.UNWATCHED),
+            Form("in Exposed, archived", Handler.IN_EXPOSED, archive = true),
         ).map { form ->
             Way("", form.what, "$tuning", bare) { tables ->
                 measure(bench, tables, form, tuning)

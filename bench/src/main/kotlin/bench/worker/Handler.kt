@@ -4,24 +4,20 @@ import bench.NoopArgs
 import bench.SCHEMA
 import com.zaxxer.hikari.HikariConfig
 import com.zaxxer.hikari.HikariDataSource
-import kittiwake.KittiwakeSpi
 import kittiwake.exposed.attach
 import kittiwake.exposed.handleInTransaction
-import kittiwake.job.JobHandler
-import kittiwake.job.JobScope
 import kittiwake.job.JobType
-import kittiwake.job.Outcome
-import kittiwake.job.onBlockingThread
-import kittiwake.postgres.ClaimFence
 import kittiwake.postgres.Kittiwake
+import kittiwake.postgres.WatchedDataSource
+import kittiwake.postgres.handleInTransaction
 import kittiwake.worker.WorkerBuilder
 import kotlinx.coroutines.delay
 import org.jetbrains.exposed.v1.core.Table
 import org.jetbrains.exposed.v1.jdbc.Database
 import org.jetbrains.exposed.v1.jdbc.insert
+import javax.sql.DataSource
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.hours
-import kotlin.time.TimeSource
 
 /** What the handlers of a worker process do. */
 internal enum class Handler {
@@ -37,7 +33,10 @@ internal enum class Handler {
     /** Insert a row in the transaction that completes the job, with Exposed. */
     IN_EXPOSED,
 
-    /** The same with plain JDBC, on the fence that integrations use. */
+    /** The same on connections that nobody watches. */
+    UNWATCHED,
+
+    /** The same with plain JDBC. */
     IN_JDBC,
 }
 
@@ -55,7 +54,8 @@ internal fun WorkerBuilder.bind(
         Handler.NOOP -> handle(type) { args -> work(args) }
         Handler.BARE -> error("That is no worker")
         Handler.SUSPENDED -> handle(type) { args -> args.suspended() }
-        Handler.IN_EXPOSED -> transactional.value.withExposed(this, type)
+        Handler.IN_EXPOSED -> transactional.value.withExposed(this, type, WatchedDataSource(transactional.value.pool))
+        Handler.UNWATCHED -> transactional.value.withExposed(this, type, transactional.value.pool)
         Handler.IN_JDBC -> transactional.value.withJdbc(this, type)
     }
     // Nobody waits for handlers that sleep for an hour.
@@ -73,19 +73,17 @@ internal object Effect : Table("$SCHEMA.effect") {
 }
 
 /** Binds the transactional handlers, and holds what they need: a pool such as an application has. */
-@OptIn(KittiwakeSpi::class)
 internal class Transactional(settings: WorkerSettings, private val kittiwake: Kittiwake) {
     private val concurrency = checkNotNull(settings.concurrency) { "How many connections are needed must be said" }
-    private val pool = HikariConfig().run {
+    val pool: DataSource = HikariConfig().run {
         jdbcUrl = settings.jdbcUrl
         maximumPoolSize = concurrency + 1
         isAutoCommit = false
         HikariDataSource(this)
     }
 
-    private val db by lazy { Database.connect(pool).also(kittiwake::attach) }
-
-    fun withExposed(builder: WorkerBuilder, type: JobType<NoopArgs, Unit>) {
+    fun withExposed(builder: WorkerBuilder, type: JobType<NoopArgs, Unit>, source: DataSource) {
+        val db = Database.connect(source).also(kittiwake::attach)
         builder.handleInTransaction(type, db) { args ->
             Effect.insert {
                 it[number] = args.number
@@ -95,26 +93,12 @@ internal class Transactional(settings: WorkerSettings, private val kittiwake: Ki
     }
 
     fun withJdbc(builder: WorkerBuilder, type: JobType<NoopArgs, Unit>) {
-        builder.bind(type) { handler(ThroughJdbc(kittiwake.fence())) }
-    }
-
-    private inner class ThroughJdbc(private val fence: ClaimFence) : JobHandler<NoopArgs, Unit> {
-        override val blocks get() = true
-
-        override suspend fun JobScope.work(args: NoopArgs): Outcome<Unit> {
-            val started = TimeSource.Monotonic.markNow()
-            onBlockingThread {
-                pool.connection.use { connection ->
-                    fence.open(connection, claim)
-                    connection.prepareStatement(Effect.INSERT).use {
-                        it.setInt(1, args.number)
-                        it.setString(2, args.text)
-                        it.executeUpdate()
-                    }
-                    fence.commit(connection, claim, null, started.elapsedNow())
-                }
+        builder.handleInTransaction(type, kittiwake, pool) { connection, args ->
+            connection.prepareStatement(Effect.INSERT).use {
+                it.setInt(1, args.number)
+                it.setString(2, args.text)
+                it.executeUpdate()
             }
-            return Outcome.Written
         }
     }
 }

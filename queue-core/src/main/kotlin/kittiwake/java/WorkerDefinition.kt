@@ -5,11 +5,13 @@ import kittiwake.job.JobType
 import kittiwake.job.Outcome
 import kittiwake.job.blockingHandler
 import kittiwake.postgres.Kittiwake
+import kittiwake.postgres.handleInTransaction
 import kittiwake.worker.RunningWorker
 import kittiwake.worker.Worker
 import kittiwake.worker.WorkerBuilder
 import java.time.Duration
 import java.util.function.Consumer
+import javax.sql.DataSource
 import kotlin.time.toKotlinDuration
 
 /**
@@ -53,6 +55,20 @@ public class WorkerDefinition internal constructor(private val kittiwake: Kittiw
     public fun <A : Any, R> handle(type: JobType<A, R>, handler: BlockingHandler<A, R>): WorkerDefinition = step {
         bind(type) {
             handler(blockingHandler { args -> answered(type, handler.handle(args, JobAttempt(this))) })
+        }
+    }
+
+    /**
+     * Works jobs of [type] by [handler], in a transaction on a connection of [dataSource] that completes the job with
+     * what the handler returns, or undoes everything. See [TransactionHandler].
+     */
+    public fun <A : Any, R> handleInTransaction(
+        type: JobType<A, R>,
+        dataSource: DataSource,
+        handler: TransactionHandler<A, R>,
+    ): WorkerDefinition = step {
+        handleInTransaction(type, kittiwake, dataSource) { connection, args ->
+            handler.handle(connection, args, JobAttempt(this))
         }
     }
 

@@ -15,14 +15,22 @@ import kotlin.time.Duration
  *
  * [open] marks the transaction, [commit] ends it. A commit or rollback in between erases the mark, and a claim that is
  * no longer ours matches nothing: either way [commit] throws, and the caller rolls back.
+ *
+ * A connection of a [WatchedDataSource] sees what could erase the mark: there it is made just before, if at all.
  */
 @KittiwakeSpi
 public class ClaimFence internal constructor(schema: Schema, retention: Retention) {
     private val completeJob = CompleteJob(schema, retention)
 
-    /** The first statement of the handler's transaction. */
+    /** Before the first statement of the handler's transaction, on a connection that is not in auto-commit mode. */
     public fun open(connection: Connection, claim: ClaimedJob) {
-        completeJob.mark(connection, marker(claim))
+        check(!connection.autoCommit) {
+            "The handler of $claim needs a transaction, but its connection is in auto-commit mode. " +
+                "Call setAutoCommit(false) first"
+        }
+        val watched = connection.watched()
+        val mark = { completeJob.mark(watched ?: connection, marker(claim)) }
+        if (watched == null) mark() else watched.beforeEnd(mark)
     }
 
     /**
@@ -31,7 +39,8 @@ public class ClaimFence internal constructor(schema: Schema, retention: Retentio
      */
     public fun commit(connection: Connection, claim: ClaimedJob, result: String?, took: Duration) {
         val success = Completion.Succeeded(claim, took, result)
-        when (completeJob.execute(connection, success, marker(claim))) {
+        val isKnown = connection.watched()?.isTheSame() == true
+        when (completeJob.execute(connection, success, marker(claim), isKnown)) {
             Answer.COMPLETED -> return
             Answer.CLAIM_LOST ->
                 error("The claim on $claim was lost while its handler ran: nothing of its transaction is kept")

@@ -18,17 +18,17 @@ import kotlin.time.Duration.Companion.seconds
  */
 internal class ConnectionSource(users: DataSource, private val hasSessions: Boolean = true) {
     /** As the user made it: a migration may take longer than any statement of the engine. */
-    val forMigrations: DataSource = behindThePool(users)
+    val forMigrations: DataSource = unwatched(behindThePool(unwatched(users)))
 
     val dataSource: DataSource = plain(forMigrations)?.let(::impatient) ?: forMigrations
 
+    private val pool: HikariDataSource? = poolOf(users)
+
     /** How many connections the user's pool has for handlers, where that can be known. */
-    val connectionsForHandlers: Int? =
-        if (users.isWrapperFor(HikariDataSource::class.java)) {
-            users.unwrap(HikariDataSource::class.java).maximumPoolSize
-        } else {
-            null
-        }
+    val connectionsForHandlers: Int? = pool?.maximumPoolSize
+
+    /** Whether [source] has its connections from the pool of the user. */
+    fun isPooledWith(source: DataSource): Boolean = pool != null && poolOf(source) === pool
 
     /** As [dataSource], with sockets that make notifications prompt where that can be: with the driver's own. */
     private val prompt: DataSource = plain(dataSource)?.let(::promptly) ?: dataSource
@@ -61,6 +61,9 @@ internal class ConnectionSource(users: DataSource, private val hasSessions: Bool
         /** Longer than any login takes: a server that lets us connect and then says nothing is away. */
         val LOGIN_TIMEOUT = 5.seconds
 
+        /** No handler is on a connection of the engine. */
+        fun unwatched(source: DataSource): DataSource = (source as? WatchedDataSource)?.dataSource ?: source
+
         /** The driver's own, which may be copied. A subclass may open connections in a way of its own. */
         fun plain(source: DataSource): PGSimpleDataSource? =
             (source as? PGSimpleDataSource)?.takeIf { it.javaClass == PGSimpleDataSource::class.java }
@@ -76,9 +79,11 @@ internal class ConnectionSource(users: DataSource, private val hasSessions: Bool
 
         fun copy(driver: PGSimpleDataSource) = PGSimpleDataSource().also { it.initializeFrom(driver) }
 
+        fun poolOf(users: DataSource): HikariDataSource? =
+            if (users.isWrapperFor(HikariDataSource::class.java)) users.unwrap(HikariDataSource::class.java) else null
+
         fun behindThePool(users: DataSource): DataSource {
-            if (!users.isWrapperFor(HikariDataSource::class.java)) return users
-            val pool = users.unwrap(HikariDataSource::class.java)
+            val pool = poolOf(users) ?: return users
             pool.dataSource?.let { return it }
             val url = pool.jdbcUrl?.takeIf { it.startsWith("jdbc:postgresql:") } ?: return users
             return PGSimpleDataSource().apply {

@@ -202,6 +202,9 @@ public class Kittiwake private constructor(users: DataSource, private val config
     @KittiwakeSpi
     public fun fence(): ClaimFence = fence
 
+    /** Whether connections of [source] come from the pool that was given to [connect]. */
+    internal fun isPooledWith(source: DataSource): Boolean = this.source.isPooledWith(source)
+
     /** Gives its own connections back. Workers must have been stopped before. */
     override fun close() {
         isClosed = true

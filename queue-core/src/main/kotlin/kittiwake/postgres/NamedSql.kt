@@ -66,7 +66,8 @@ internal class NamedSql(template: String, schema: Schema) {
             array(name, type, values.toTypedArray())
 
         fun array(name: String, type: String, values: Array<out Any?>) {
-            val array = statement.connection.createArrayOf(type, values)
+            val connection = statement.connection
+            val array = connection.watched()?.createOwnArray(type, values) ?: connection.createArrayOf(type, values)
             arrays += array
             at(name) { statement.setArray(it, array) }
         }

@@ -3,6 +3,7 @@ package kittiwake.java;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.IOException;
 import java.sql.Connection;
+import java.sql.PreparedStatement;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.time.Instant;
@@ -10,6 +11,7 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.function.Consumer;
+import javax.sql.DataSource;
 import kittiwake.job.JobType;
 import kittiwake.job.Outcome;
 import kittiwake.worker.RunningWorker;
@@ -123,6 +125,30 @@ public final class JavaApi {
                 .cancelGrace(Duration.ofSeconds(1))
                 .observe(observer)
                 .start();
+    }
+
+    static RunningWorker workerInTransactions(JobQueue queue, DataSource dataSource) {
+        return queue.worker("java-2")
+                .queue("images", 4)
+                .handleInTransaction(RENDER, dataSource, (connection, args, job) -> {
+                    insert(queue, connection, args.script() + " " + job.attempt());
+                    queue.enqueue(connection, RESIZE, new ResizeArgs(args.imageId()));
+                    if (args.script().equals("fail once") && job.attempt() == 1) throw new IOException("the disk is full");
+                    return new RenderResult(List.of(args.script()), args.imageId());
+                })
+                .handleInTransaction(RESIZE, dataSource, (connection, args, job) -> {
+                    insert(queue, connection, "resized " + args.imageId());
+                    return null;
+                })
+                .start();
+    }
+
+    private static void insert(JobQueue queue, Connection connection, String effect) throws SQLException {
+        String sql = "insert into " + queue.schema() + ".effect values (?)";
+        try (PreparedStatement statement = connection.prepareStatement(sql)) {
+            statement.setString(1, effect);
+            statement.executeUpdate();
+        }
     }
 
     static Outcome<RenderResult> render(RenderArgs args, JobAttempt job) throws IOException {

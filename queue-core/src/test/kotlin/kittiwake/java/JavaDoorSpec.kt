@@ -228,6 +228,25 @@ class JavaDoorSpec :
                 }
             }
 
+            test("works jobs in a transaction that ends them") {
+                aQueue().use { queue ->
+                    TestDatabase.execute("create table ${queue.schema()}.effect (what text)")
+                    JavaApi.workerInTransactions(queue, TestDatabase.dataSource).use {
+                        val done = queue.ended(queue.submit(RENDER, RenderArgs(7, "fail once")))
+                        done.attempts() shouldBe 2
+                        done.result(RENDER) shouldBe RenderResult(listOf("fail once"), 7)
+                        val child = TestDatabase.query(
+                            "select id from ${queue.schema()}.job union select id from ${queue.schema()}.archive " +
+                                "order by id desc limit 1",
+                        )
+                        queue.await(child.single().toLong(), Duration.ofSeconds(30)).get().parent().asLong shouldBe
+                            done.id()
+                        TestDatabase.query("select what from ${queue.schema()}.effect order by what") shouldBe
+                            listOf("fail once 2", "resized 7")
+                    }
+                }
+            }
+
             test("puts a job off at no cost of an attempt") {
                 aQueue().use { queue ->
                     val attempts = CopyOnWriteArrayList<Int>()

@@ -11,6 +11,7 @@ import kittiwake.testing.insertOne
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.async
 import kotlinx.coroutines.coroutineScope
+import javax.sql.DataSource
 import kotlin.time.Duration.Companion.ZERO
 import kotlin.time.Duration.Companion.days
 import kotlin.time.Duration.Companion.milliseconds
@@ -28,13 +29,18 @@ class FenceRaceSpec :
                 Rival("cancels the job", "delete from %1\$s.job where id = %2\$d", keepsTheClaim = false),
                 Rival("changes the job", "update %1\$s.job set priority = 7 where id = %2\$d", keepsTheClaim = true),
             )
-        for (kept in listOf(ZERO, 7.days)) {
-            for (rival in rivals) {
-                for (commits in listOf(true, false)) {
-                    val ending = if (commits) "commits" else "rolls back"
-                    test("kept for $kept: waits for one who ${rival.deed} and $ending") {
-                        val kittiwake = autoClose(TestDatabase.kittiwake { retain(completed = kept) })
-                        kittiwake.closes(rival, commits) shouldBe (rival.keepsTheClaim || !commits)
+        for ((source, mark) in mapOf(
+            TestDatabase.dataSource to "before",
+            WatchedDataSource(TestDatabase.dataSource) to "with it",
+        )) {
+            for (kept in listOf(ZERO, 7.days)) {
+                for (rival in rivals) {
+                    for (commits in listOf(true, false)) {
+                        val ending = if (commits) "commits" else "rolls back"
+                        test("marked $mark, kept for $kept: waits for one who ${rival.deed} and $ending") {
+                            val kittiwake = autoClose(TestDatabase.kittiwake { retain(completed = kept) })
+                            kittiwake.closes(source, rival, commits) shouldBe (rival.keepsTheClaim || !commits)
+                        }
                     }
                 }
             }
@@ -49,12 +55,12 @@ private fun shrunk(jobs: String) =
 
 /** Whether the fence lets the job be completed. If not, nothing has become of it. */
 @OptIn(KittiwakeSpi::class)
-private suspend fun Kittiwake.closes(rival: Rival, commits: Boolean): Boolean = coroutineScope {
+private suspend fun Kittiwake.closes(source: DataSource, rival: Rival, commits: Boolean): Boolean = coroutineScope {
     val worker = aWorkerOf(store)
     repeat(2) { store.insertOne() }
     val claim = store.claim(worker, images, 2).first()
     TestDatabase.dataSource.connection.use { other ->
-        TestDatabase.dataSource.connection.use { own ->
+        source.connection.use { own ->
             listOf(own, other).forEach { it.autoCommit = false }
             fence().open(own, claim)
             other.createStatement().use { it.execute(rival.sql.format(schema, claim.id.value)) }

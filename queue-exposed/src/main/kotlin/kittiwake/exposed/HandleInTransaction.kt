@@ -2,23 +2,17 @@ package kittiwake.exposed
 
 import kittiwake.KittiwakeSpi
 import kittiwake.job.HandlerBinding
-import kittiwake.job.JobHandler
 import kittiwake.job.JobScope
 import kittiwake.job.JobType
-import kittiwake.job.Outcome
-import kittiwake.job.onBlockingThread
+import kittiwake.postgres.TransactionalHandler
 import kittiwake.worker.WorkerBuilder
-import kotlinx.coroutines.CancellationException
-import kotlinx.coroutines.ensureActive
 import org.jetbrains.exposed.v1.core.Transaction
 import org.jetbrains.exposed.v1.core.statements.StatementInterceptor
 import org.jetbrains.exposed.v1.jdbc.Database
 import org.jetbrains.exposed.v1.jdbc.JdbcTransaction
 import org.jetbrains.exposed.v1.jdbc.transactions.inTopLevelTransaction
-import org.slf4j.LoggerFactory
 import java.sql.Connection
 import java.sql.SQLException
-import kotlin.time.TimeSource
 
 /**
  * The form for handlers whose effects are rows of [db]: the block's writes, the jobs it enqueues and the completion of
@@ -44,50 +38,23 @@ public fun <A, R> HandlerBinding<A, R>.handleInTransaction(
     db: Database,
     block: context(JdbcTransaction) JobScope.(args: A) -> R,
 ) {
-    handler(TransactionalHandler(this, db, block))
+    handler(ExposedHandler(this, db, block))
 }
 
 @OptIn(KittiwakeSpi::class)
-private class TransactionalHandler<A, R>(
-    private val binding: HandlerBinding<A, R>,
+private class ExposedHandler<A, R>(
+    binding: HandlerBinding<A, R>,
     private val db: Database,
     private val block: context(JdbcTransaction) JobScope.(args: A) -> R,
-) : JobHandler<A, R> {
-    override val connections: Int get() = 1
-    override val blocks: Boolean get() = true
+) : TransactionalHandler<A, R>(binding) {
+    override fun fence() = kittiwakeOf(db).fence()
 
-    override suspend fun JobScope.work(args: A): Outcome<R> {
-        val job = this
-        val fence = kittiwakeOf(db).fence()
-        val started = TimeSource.Monotonic.markNow()
-        var isCommitted = false
-        try {
-            onBlockingThread {
-                // Of its own in any case, also when the worker itself was started inside a transaction.
-                inTopLevelTransaction(db, readOnly = false) {
-                    maxAttempts = 1
-                    val jdbc = connection.connection as Connection
-                    fence.open(jdbc, job.claim)
-                    val result = block(this, job, args)
-                    // A statement cannot be interrupted, and a block may swallow that it was: too late is too late.
-                    job.ensureActive()
-                    val stored = binding.encode(result)
-                    beforeCommit {
-                        if (!isCommitted) fence.commit(jdbc, job.claim, stored, started.elapsedNow())
-                        isCommitted = true
-                    }
-                }
-            }
-        } catch (e: Exception) {
-            if (!isCommitted) throw e
-            // What goes wrong after the commit, or comes too late to interrupt it, changes nothing: the job is completed.
-            if (e !is CancellationException) log.warn("{} is completed; a hook after its commit failed", job.claim, e)
+    override fun transact(attempt: Attempt<A, R>) {
+        // Of its own in any case, also when the worker itself was started inside a transaction.
+        inTopLevelTransaction(db, readOnly = false) {
+            maxAttempts = 1
+            beforeCommit(attempt.run(connection.connection as Connection) { block(this, attempt.job, attempt.args) })
         }
-        return Outcome.Written
-    }
-
-    private companion object {
-        val log = LoggerFactory.getLogger("kittiwake.worker")!!
     }
 }
 

@@ -2,6 +2,7 @@ package kittiwake.exposed
 
 import io.kotest.assertions.throwables.shouldThrow
 import io.kotest.core.spec.style.FunSpec
+import io.kotest.core.spec.style.funSpec
 import io.kotest.matchers.collections.shouldBeEmpty
 import io.kotest.matchers.collections.shouldContain
 import io.kotest.matchers.collections.shouldHaveSize
@@ -22,6 +23,8 @@ import kittiwake.job.fixed
 import kittiwake.job.job
 import kittiwake.job.limit
 import kittiwake.job.never
+import kittiwake.postgres.WatchedDataSource
+import kittiwake.testing.TestDatabase
 import kittiwake.worker.WorkerBuilder
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.cancelAndJoin
@@ -30,6 +33,7 @@ import kotlinx.coroutines.currentCoroutineContext
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.runBlocking
 import kotlinx.serialization.Serializable
+import org.jetbrains.exposed.v1.core.DatabaseConfig
 import org.jetbrains.exposed.v1.core.Transaction
 import org.jetbrains.exposed.v1.core.statements.StatementInterceptor
 import org.jetbrains.exposed.v1.jdbc.JdbcTransaction
@@ -37,392 +41,402 @@ import org.jetbrains.exposed.v1.jdbc.transactions.suspendTransaction
 import org.jetbrains.exposed.v1.jdbc.transactions.transaction
 import java.sql.SQLException
 import java.util.concurrent.CountDownLatch
+import javax.sql.DataSource
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.hours
 import kotlin.time.Duration.Companion.milliseconds
 
 class HandleInTransactionSpec :
     FunSpec({
-        context("a handler that returns") {
-            test("has its writes, the jobs it enqueued and the completion in one commit") {
-                inShop {
-                    keepArchiveInPlace()
-                    val send =
-                        send { args ->
-                            place(args.item)
-                            pack.enqueue(PackArgs("child"))
-                            orders().shouldBeEmpty()
-                            jobs() shouldBe listOf(args.item)
-                        }
+        include(handlersInTransactions(TestDatabase.dataSource))
+        include("on watched connections, ", handlersInTransactions(WatchedDataSource(TestDatabase.dataSource)))
+    })
+
+private fun handlersInTransactions(source: DataSource) = funSpec {
+    suspend fun inShop(configure: DatabaseConfig.Builder.() -> Unit = {}, test: suspend Shop.() -> Unit) {
+        Shop(source, configure).use { it.test() }
+    }
+
+    context("a handler that returns") {
+        test("has its writes, the jobs it enqueued and the completion in one commit") {
+            inShop {
+                keepArchiveInPlace()
+                val send =
+                    send { args ->
+                        place(args.item)
+                        pack.enqueue(PackArgs("child"))
+                        orders().shouldBeEmpty()
+                        jobs() shouldBe listOf(args.item)
+                    }
+                working(configure = { works(send) }) {
+                    val ended = ended(send, "tea")
+                    ended.ending shouldBe Ending.COMPLETED
+                    orders() shouldBe listOf("tea")
+                    jobs() shouldBe listOf("child")
+                    commitsOf("orders", "job", "archive") shouldHaveSize 1
+                    it.await<JobEvent.Completed>().id shouldBe ended.id
+                }
+            }
+        }
+
+        test("has in that commit what is written when the transaction is about to commit, as entities are") {
+            inShop {
+                keepArchiveInPlace()
+                val send =
+                    send { args ->
+                        contextOf<JdbcTransaction>().registerInterceptor(
+                            object : StatementInterceptor {
+                                override fun beforeCommit(transaction: Transaction) {
+                                    context(transaction as JdbcTransaction) { place("${args.item}, late") }
+                                }
+                            },
+                        )
+                        place(args.item)
+                    }
+                working(configure = { works(send) }) {
+                    ended(send, "tea").ending shouldBe Ending.COMPLETED
+                    orders() shouldBe listOf("tea", "tea, late")
+                    commitsOf("orders", "archive") shouldHaveSize 1
+                }
+            }
+        }
+
+        test("has its result stored") {
+            inShop {
+                val count =
+                    job<PackArgs, Receipt>("send") {
+                        handleInTransaction(db) { args -> Receipt(args.item, args.item.length) }
+                    }
+                working(configure = { works(count) }) {
+                    ended(count, "tea").result shouldBe """{"item":"tea","letters":3}"""
+                }
+            }
+        }
+
+        test("is the parent of what it enqueued") {
+            inShop {
+                val send = send { pack.enqueue(PackArgs("child")) }
+                working(configure = { works(send) }) {
+                    val parent = ended(send, "tea")
+                    columnOf(onlyJob(), "parent_id") shouldBe parent.id.toString()
+                    kittiwake.find(onlyJob()).shouldNotBeNull().parent shouldBe parent.id
+                }
+            }
+        }
+
+        test("wakes the worker of what it enqueued") {
+            inShop {
+                val send = send { pack.enqueue(PackArgs("child")) }
+                Sleeper(this, "pack").use { sleeper ->
                     working(configure = { works(send) }) {
-                        val ended = ended(send, "tea")
-                        ended.ending shouldBe Ending.COMPLETED
-                        orders() shouldBe listOf("tea")
-                        jobs() shouldBe listOf("child")
-                        commitsOf("orders", "job", "archive") shouldHaveSize 1
-                        it.await<JobEvent.Completed>().id shouldBe ended.id
+                        ended(send, "tea")
+                        sleeper.heard() shouldContain "pack"
                     }
                 }
             }
+        }
 
-            test("has in that commit what is written when the transaction is about to commit, as entities are") {
-                inShop {
-                    keepArchiveInPlace()
-                    val send =
-                        send { args ->
-                            contextOf<JdbcTransaction>().registerInterceptor(
-                                object : StatementInterceptor {
-                                    override fun beforeCommit(transaction: Transaction) {
-                                        context(transaction as JdbcTransaction) { place("${args.item}, late") }
-                                    }
-                                },
-                            )
-                            place(args.item)
-                        }
-                    working(configure = { works(send) }) {
-                        ended(send, "tea").ending shouldBe Ending.COMPLETED
-                        orders() shouldBe listOf("tea", "tea, late")
-                        commitsOf("orders", "archive") shouldHaveSize 1
-                    }
-                }
-            }
-
-            test("has its result stored") {
-                inShop {
-                    val count =
-                        job<PackArgs, Receipt>("send") {
-                            handleInTransaction(db) { args -> Receipt(args.item, args.item.length) }
-                        }
-                    working(configure = { works(count) }) {
-                        ended(count, "tea").result shouldBe """{"item":"tea","letters":3}"""
-                    }
-                }
-            }
-
-            test("is the parent of what it enqueued") {
-                inShop {
-                    val send = send { pack.enqueue(PackArgs("child")) }
-                    working(configure = { works(send) }) {
-                        val parent = ended(send, "tea")
-                        columnOf(onlyJob(), "parent_id") shouldBe parent.id.toString()
-                        kittiwake.find(onlyJob()).shouldNotBeNull().parent shouldBe parent.id
-                    }
-                }
-            }
-
-            test("wakes the worker of what it enqueued") {
-                inShop {
-                    val send = send { pack.enqueue(PackArgs("child")) }
-                    Sleeper(this, "pack").use { sleeper ->
-                        working(configure = { works(send) }) {
-                            ended(send, "tea")
-                            sleeper.heard() shouldContain "pack"
-                        }
-                    }
-                }
-            }
-
-            test("can be bound in the worker") {
-                inShop {
-                    working(configure = {
-                        queue("pack")
-                        handleInTransaction(pack, db) { args -> place(args.item) }
-                    }) {
-                        ended(pack, "tea").ending shouldBe Ending.COMPLETED
-                        orders() shouldBe listOf("tea")
-                    }
-                }
-            }
-
-            test("has a transaction of its own, even when the worker was started inside one") {
-                inShop {
-                    val send = send { args -> place(args.item) }
-                    val worker = kittiwake.worker { works(send) }
-                    suspendTransaction(db) {
-                        val surroundings = currentCoroutineContext()
-                        coroutineScope {
-                            val run = launch(surroundings + Dispatchers.Default) { worker.run() }
-                            val ref = kittiwake.submit(send, PackArgs("tea"))
-                            kittiwake.awaitEnd(ref.id, SOON).shouldNotBeNull().ending shouldBe Ending.COMPLETED
-                            run.cancelAndJoin()
-                        }
-                        rollback()
-                    }
+        test("can be bound in the worker") {
+            inShop {
+                working(configure = {
+                    queue("pack")
+                    handleInTransaction(pack, db) { args -> place(args.item) }
+                }) {
+                    ended(pack, "tea").ending shouldBe Ending.COMPLETED
                     orders() shouldBe listOf("tea")
                 }
             }
         }
 
-        context("a handler that throws") {
-            test("leaves no writes, while the retry, the error and the attempt are kept") {
-                inShop {
-                    val send =
-                        send({ retry = fixed(1.milliseconds).limit(2) }) { args ->
-                            place("${args.item} $attempt")
-                            pack.enqueue(PackArgs("child $attempt"))
-                            if (attempt == 1) throw Mishap()
-                        }
-                    working(configure = { works(send) }) {
-                        val ended = ended(send, "tea")
-                        ended.ending shouldBe Ending.COMPLETED
-                        ended.attempts shouldBe 2
-                        ended.failures.single().attempt shouldBe 1
-                        ended.failures.single().error shouldContain "Mishap: a mishap"
-                        orders() shouldBe listOf("tea 2")
-                        jobs() shouldBe listOf("child 2")
+        test("has a transaction of its own, even when the worker was started inside one") {
+            inShop {
+                val send = send { args -> place(args.item) }
+                val worker = kittiwake.worker { works(send) }
+                suspendTransaction(db) {
+                    val surroundings = currentCoroutineContext()
+                    coroutineScope {
+                        val run = launch(surroundings + Dispatchers.Default) { worker.run() }
+                        val ref = kittiwake.submit(send, PackArgs("tea"))
+                        kittiwake.awaitEnd(ref.id, SOON).shouldNotBeNull().ending shouldBe Ending.COMPLETED
+                        run.cancelAndJoin()
                     }
+                    rollback()
                 }
+                orders() shouldBe listOf("tea")
             }
+        }
+    }
 
-            test("an SQLException runs its body once an attempt, whatever the database's own attempts are") {
-                var runs = 0
-                inShop({ defaultMaxAttempts = 3 }) {
-                    val send =
-                        send({ retry = fixed(1.milliseconds).limit(2) }) {
-                            runs++
-                            place("run $runs")
-                            throw SQLException("run $runs")
-                        }
-                    working(configure = { works(send) }) {
-                        val ended = ended(send, "tea")
-                        ended.ending shouldBe Ending.DISCARDED
-                        ended.attempts shouldBe 2
-                        runs shouldBe 2
-                        orders().shouldBeEmpty()
+    context("a handler that throws") {
+        test("leaves no writes, while the retry, the error and the attempt are kept") {
+            inShop {
+                val send =
+                    send({ retry = fixed(1.milliseconds).limit(2) }) { args ->
+                        place("${args.item} $attempt")
+                        pack.enqueue(PackArgs("child $attempt"))
+                        if (attempt == 1) throw Mishap()
                     }
-                }
-            }
-
-            test("or whose commit the server refuses: nothing stays, and the error is kept") {
-                inShop {
-                    transaction(db) {
-                        exec("alter table $schema.orders add constraint once unique (item) initially deferred")
-                    }
-                    val send =
-                        send({ retry = never }) { args ->
-                            repeat(2) { place(args.item) }
-                            pack.enqueue(PackArgs("child"))
-                        }
-                    working(configure = { works(send) }) {
-                        val ended = ended(send, "tea")
-                        ended.ending shouldBe Ending.DISCARDED
-                        it.await<JobEvent.Discarded>().reason shouldContain "\"once\""
-                        orders().shouldBeEmpty()
-                        jobs().shouldBeEmpty()
-                    }
-                }
-            }
-
-            test("out of a savepoint loses only that part when it is caught") {
-                inShop {
-                    val send =
-                        send { args ->
-                            place(args.item)
-                            shouldThrow<SQLException> {
-                                savepoint {
-                                    place("inside")
-                                    pack.enqueue(PackArgs("inside"))
-                                    fail()
-                                }
-                            }
-                            pack.enqueue(PackArgs("after"))
-                        }
-                    working(configure = { works(send) }) {
-                        ended(send, "tea").ending shouldBe Ending.COMPLETED
-                        orders() shouldBe listOf("tea")
-                        jobs() shouldBe listOf("after")
-                    }
+                working(configure = { works(send) }) {
+                    val ended = ended(send, "tea")
+                    ended.ending shouldBe Ending.COMPLETED
+                    ended.attempts shouldBe 2
+                    ended.failures.single().attempt shouldBe 1
+                    ended.failures.single().error shouldContain "Mishap: a mishap"
+                    orders() shouldBe listOf("tea 2")
+                    jobs() shouldBe listOf("child 2")
                 }
             }
         }
 
-        context("a handler that breaks its transaction does not complete the job") {
-            test("by commit(): the attempt fails and says why; only what was committed by hand stays") {
-                inShop {
-                    val send =
-                        send({ retry = never }) {
-                            place("before")
-                            contextOf<JdbcTransaction>().commit()
-                            place("after")
-                            pack.enqueue(PackArgs("after"))
-                        }
-                    working(configure = { works(send) }) {
-                        it.saysThatTheTransactionWasReplaced(ended(send, "tea"))
-                        orders() shouldBe listOf("before")
-                        jobs().shouldBeEmpty()
+        test("an SQLException runs its body once an attempt, whatever the database's own attempts are") {
+            var runs = 0
+            inShop({ defaultMaxAttempts = 3 }) {
+                val send =
+                    send({ retry = fixed(1.milliseconds).limit(2) }) {
+                        runs++
+                        place("run $runs")
+                        throw SQLException("run $runs")
                     }
-                }
-            }
-
-            test("by rollback(): the attempt fails and says why; nothing stays") {
-                inShop {
-                    val send =
-                        send({ retry = never }) {
-                            place("before")
-                            contextOf<JdbcTransaction>().rollback()
-                            place("after")
-                            pack.enqueue(PackArgs("after"))
-                        }
-                    working(configure = { works(send) }) {
-                        it.saysThatTheTransactionWasReplaced(ended(send, "tea"))
-                        orders().shouldBeEmpty()
-                        jobs().shouldBeEmpty()
-                    }
-                }
-            }
-
-            test("by catching the SQLException of a nested transaction { }: the same, and nothing stays") {
-                inShop {
-                    val send =
-                        send({ retry = never }) {
-                            place("before")
-                            shouldThrow<SQLException> { transaction(db) { fail() } }
-                            place("after")
-                            pack.enqueue(PackArgs("after"))
-                        }
-                    working(configure = { works(send) }) {
-                        it.saysThatTheTransactionWasReplaced(ended(send, "tea"))
-                        orders().shouldBeEmpty()
-                        jobs().shouldBeEmpty()
-                    }
-                }
-            }
-
-            test("by rollback(), then by a nested error: the third attempt, which does not, does the work once") {
-                inShop {
-                    val send =
-                        send({ retry = fixed(1.milliseconds).limit(4) }) {
-                            place("attempt $attempt")
-                            when (attempt) {
-                                1 -> contextOf<JdbcTransaction>().rollback()
-                                2 -> shouldThrow<SQLException> { transaction(db) { fail() } }
-                            }
-                            pack.enqueue(PackArgs("attempt $attempt"))
-                        }
-                    working(configure = { works(send) }) {
-                        val ended = ended(send, "tea")
-                        ended.ending shouldBe Ending.COMPLETED
-                        ended.attempts shouldBe 3
-                        orders() shouldBe listOf("attempt 3")
-                        jobs() shouldBe listOf("attempt 3")
-                    }
-                }
-            }
-
-            test("by catching the SQLException of a statement: the same, and nothing stays") {
-                inShop {
-                    val send =
-                        send({ retry = never }) {
-                            place("before")
-                            shouldThrow<SQLException> { fail() }
-                        }
-                    working(configure = { works(send) }) {
-                        ended(send, "tea").ending shouldBe Ending.DISCARDED
-                        it.await<JobEvent.Discarded>().reason shouldContain "current transaction is aborted"
-                        orders().shouldBeEmpty()
-                    }
-                }
-            }
-
-            test("but may catch it with useNestedTransactions, where only the inner block is undone") {
-                inShop({ useNestedTransactions = true }) {
-                    val send =
-                        send { args ->
-                            place(args.item)
-                            shouldThrow<SQLException> {
-                                transaction(db) {
-                                    place("inside")
-                                    fail()
-                                }
-                            }
-                        }
-                    working(configure = { works(send) }) {
-                        ended(send, "tea").ending shouldBe Ending.COMPLETED
-                        orders() shouldBe listOf("tea")
-                    }
-                }
-            }
-        }
-
-        context("a claim that is lost while the handler runs") {
-            test("because the job was cancelled keeps nothing of its transaction") {
-                inShop {
-                    val send =
-                        send { args ->
-                            place(args.item)
-                            pack.enqueue(PackArgs("child"))
-                            runBlocking { kittiwake.cancel(id) }
-                        }
-                    working(configure = { works(send) }) {
-                        ended(send, "tea").ending shouldBe Ending.CANCELLED
-                        it.await<JobEvent> { event -> event is JobEvent.LeaseLost || event is JobEvent.Cancelled }
-                        orders().shouldBeEmpty()
-                        jobs().shouldBeEmpty()
-                    }
-                }
-            }
-
-            test("because the job was taken back keeps nothing of it, and the next attempt does the work") {
-                inShop {
-                    val send =
-                        send { args ->
-                            place("${args.item} $attempt")
-                            pack.enqueue(PackArgs("child $attempt"))
-                            if (attempt == 1) takeBack(id)
-                        }
-                    working(configure = {
-                        works(send)
-                        heartbeatEvery = 200.milliseconds
-                    }) {
-                        val ended = ended(send, "tea")
-                        ended.ending shouldBe Ending.COMPLETED
-                        ended.attempts shouldBe 2
-                        it.await<JobEvent.LeaseLost>().attempt shouldBe 1
-                        orders() shouldBe listOf("tea 2")
-                        jobs() shouldBe listOf("child 2")
-                    }
-                }
-            }
-        }
-
-        context("a handler that takes too long") {
-            test("is interrupted, and its writes are undone") {
-                inShop {
-                    val send =
-                        send({ tooLate() }) { args ->
-                            place(args.item)
-                            CountDownLatch(1).await()
-                        }
-                    working(configure = { works(send) }) { it.saysThatItTookTooLong(ended(send, "tea")) }
-                    orders().shouldBeEmpty()
-                }
-            }
-
-            test("has its writes undone even when it swallows the interruption") {
-                inShop {
-                    val send =
-                        send({ tooLate() }) { args ->
-                            place(args.item)
-                            shouldThrow<InterruptedException> { CountDownLatch(1).await() }
-                        }
-                    working(configure = { works(send) }) { it.saysThatItTookTooLong(ended(send, "tea")) }
-                    orders().shouldBeEmpty()
-                }
-            }
-
-            test("has its writes undone even when a statement could not be interrupted") {
-                inShop {
-                    val send =
-                        send({ tooLate() }) { args ->
-                            place(args.item)
-                            contextOf<JdbcTransaction>().exec("select pg_sleep(1)")
-                        }
-                    working(configure = { works(send) }) { it.saysThatItTookTooLong(ended(send, "tea")) }
+                working(configure = { works(send) }) {
+                    val ended = ended(send, "tea")
+                    ended.ending shouldBe Ending.DISCARDED
+                    ended.attempts shouldBe 2
+                    runs shouldBe 2
                     orders().shouldBeEmpty()
                 }
             }
         }
-    })
+
+        test("or whose commit the server refuses: nothing stays, and the error is kept") {
+            inShop {
+                transaction(db) {
+                    exec("alter table $schema.orders add constraint once unique (item) initially deferred")
+                }
+                val send =
+                    send({ retry = never }) { args ->
+                        repeat(2) { place(args.item) }
+                        pack.enqueue(PackArgs("child"))
+                    }
+                working(configure = { works(send) }) {
+                    val ended = ended(send, "tea")
+                    ended.ending shouldBe Ending.DISCARDED
+                    it.await<JobEvent.Discarded>().reason shouldContain "\"once\""
+                    orders().shouldBeEmpty()
+                    jobs().shouldBeEmpty()
+                }
+            }
+        }
+
+        test("out of a savepoint loses only that part when it is caught") {
+            inShop {
+                val send =
+                    send { args ->
+                        place(args.item)
+                        shouldThrow<SQLException> {
+                            savepoint {
+                                place("inside")
+                                pack.enqueue(PackArgs("inside"))
+                                fail()
+                            }
+                        }
+                        pack.enqueue(PackArgs("after"))
+                    }
+                working(configure = { works(send) }) {
+                    ended(send, "tea").ending shouldBe Ending.COMPLETED
+                    orders() shouldBe listOf("tea")
+                    jobs() shouldBe listOf("after")
+                }
+            }
+        }
+    }
+
+    context("a handler that breaks its transaction does not complete the job") {
+        test("by commit(): the attempt fails and says why; only what was committed by hand stays") {
+            inShop {
+                val send =
+                    send({ retry = never }) {
+                        place("before")
+                        contextOf<JdbcTransaction>().commit()
+                        place("after")
+                        pack.enqueue(PackArgs("after"))
+                    }
+                working(configure = { works(send) }) {
+                    it.saysThatTheTransactionWasReplaced(ended(send, "tea"))
+                    orders() shouldBe listOf("before")
+                    jobs().shouldBeEmpty()
+                }
+            }
+        }
+
+        test("by rollback(): the attempt fails and says why; nothing stays") {
+            inShop {
+                val send =
+                    send({ retry = never }) {
+                        place("before")
+                        contextOf<JdbcTransaction>().rollback()
+                        place("after")
+                        pack.enqueue(PackArgs("after"))
+                    }
+                working(configure = { works(send) }) {
+                    it.saysThatTheTransactionWasReplaced(ended(send, "tea"))
+                    orders().shouldBeEmpty()
+                    jobs().shouldBeEmpty()
+                }
+            }
+        }
+
+        test("by catching the SQLException of a nested transaction { }: the same, and nothing stays") {
+            inShop {
+                val send =
+                    send({ retry = never }) {
+                        place("before")
+                        shouldThrow<SQLException> { transaction(db) { fail() } }
+                        place("after")
+                        pack.enqueue(PackArgs("after"))
+                    }
+                working(configure = { works(send) }) {
+                    it.saysThatTheTransactionWasReplaced(ended(send, "tea"))
+                    orders().shouldBeEmpty()
+                    jobs().shouldBeEmpty()
+                }
+            }
+        }
+
+        test("by rollback(), then by a nested error: the third attempt, which does not, does the work once") {
+            inShop {
+                val send =
+                    send({ retry = fixed(1.milliseconds).limit(4) }) {
+                        place("attempt $attempt")
+                        when (attempt) {
+                            1 -> contextOf<JdbcTransaction>().rollback()
+                            2 -> shouldThrow<SQLException> { transaction(db) { fail() } }
+                        }
+                        pack.enqueue(PackArgs("attempt $attempt"))
+                    }
+                working(configure = { works(send) }) {
+                    val ended = ended(send, "tea")
+                    ended.ending shouldBe Ending.COMPLETED
+                    ended.attempts shouldBe 3
+                    orders() shouldBe listOf("attempt 3")
+                    jobs() shouldBe listOf("attempt 3")
+                }
+            }
+        }
+
+        test("by catching the SQLException of a statement: the same, and nothing stays") {
+            inShop {
+                val send =
+                    send({ retry = never }) {
+                        place("before")
+                        shouldThrow<SQLException> { fail() }
+                    }
+                working(configure = { works(send) }) {
+                    ended(send, "tea").ending shouldBe Ending.DISCARDED
+                    it.await<JobEvent.Discarded>().reason shouldContain "current transaction is aborted"
+                    orders().shouldBeEmpty()
+                }
+            }
+        }
+
+        test("but may catch it with useNestedTransactions, where only the inner block is undone") {
+            inShop({ useNestedTransactions = true }) {
+                val send =
+                    send { args ->
+                        place(args.item)
+                        shouldThrow<SQLException> {
+                            transaction(db) {
+                                place("inside")
+                                fail()
+                            }
+                        }
+                    }
+                working(configure = { works(send) }) {
+                    ended(send, "tea").ending shouldBe Ending.COMPLETED
+                    orders() shouldBe listOf("tea")
+                }
+            }
+        }
+    }
+
+    context("a claim that is lost while the handler runs") {
+        test("because the job was cancelled keeps nothing of its transaction") {
+            inShop {
+                val send =
+                    send { args ->
+                        place(args.item)
+                        pack.enqueue(PackArgs("child"))
+                        runBlocking { kittiwake.cancel(id) }
+                    }
+                working(configure = { works(send) }) {
+                    ended(send, "tea").ending shouldBe Ending.CANCELLED
+                    it.await<JobEvent> { event -> event is JobEvent.LeaseLost || event is JobEvent.Cancelled }
+                    orders().shouldBeEmpty()
+                    jobs().shouldBeEmpty()
+                }
+            }
+        }
+
+        test("because the job was taken back keeps nothing of it, and the next attempt does the work") {
+            inShop {
+                val send =
+                    send { args ->
+                        place("${args.item} $attempt")
+                        pack.enqueue(PackArgs("child $attempt"))
+                        if (attempt == 1) takeBack(id)
+                    }
+                working(configure = {
+                    works(send)
+                    heartbeatEvery = 200.milliseconds
+                }) {
+                    val ended = ended(send, "tea")
+                    ended.ending shouldBe Ending.COMPLETED
+                    ended.attempts shouldBe 2
+                    it.await<JobEvent.LeaseLost>().attempt shouldBe 1
+                    orders() shouldBe listOf("tea 2")
+                    jobs() shouldBe listOf("child 2")
+                }
+            }
+        }
+    }
+
+    context("a handler that takes too long") {
+        test("is interrupted, and its writes are undone") {
+            inShop {
+                val send =
+                    send({ tooLate() }) { args ->
+                        place(args.item)
+                        CountDownLatch(1).await()
+                    }
+                working(configure = { works(send) }) { it.saysThatItTookTooLong(ended(send, "tea")) }
+                orders().shouldBeEmpty()
+            }
+        }
+
+        test("has its writes undone even when it swallows the interruption") {
+            inShop {
+                val send =
+                    send({ tooLate() }) { args ->
+                        place(args.item)
+                        shouldThrow<InterruptedException> { CountDownLatch(1).await() }
+                    }
+                working(configure = { works(send) }) { it.saysThatItTookTooLong(ended(send, "tea")) }
+                orders().shouldBeEmpty()
+            }
+        }
+
+        test("has its writes undone even when a statement could not be interrupted") {
+            inShop {
+                val send =
+                    send({ tooLate() }) { args ->
+                        place(args.item)
+                        contextOf<JdbcTransaction>().exec("select pg_sleep(1)")
+                    }
+                working(configure = { works(send) }) { it.saysThatItTookTooLong(ended(send, "tea")) }
+                orders().shouldBeEmpty()
+            }
+        }
+    }
+}
 
 @Serializable
 data class Receipt(val item: String, val letters: Int)

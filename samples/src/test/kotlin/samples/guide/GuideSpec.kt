@@ -147,6 +147,25 @@ class GuideSpec :
                     number("select count(*) from ${kittiwake.schema}.jobs where parent_id is not null") shouldBe 2
                 }
             }
+
+            test("do so on JDBC, and for rows that Exposed writes on watched connections") {
+                TestDatabase.kittiwake().use { kittiwake ->
+                    val watched = watchedDatabase(TestDatabase.dataSource).also { kittiwake.attach(it) }
+                    transaction(watched) {
+                        SchemaUtils.create(Ledger)
+                        Ledger.deleteAll()
+                    }
+                    val onJdbc = jdbcLedgerWorker(kittiwake, TestDatabase.dataSource)
+                    for (worker in listOf(onJdbc, ledgerWorker(kittiwake, watched))) {
+                        working(worker) {
+                            val job = transaction(watched) { book.enqueue(BookArgs(Ledger.selectAll().count(), 1250)) }
+                            kittiwake.ended(job.id).ending shouldBe Ending.COMPLETED
+                        }
+                    }
+                    transaction(watched) { Ledger.selectAll().map { it[Ledger.orderId] } } shouldBe listOf(0L, 1L)
+                    number("select count(*) from ${kittiwake.schema}.jobs where parent_id is not null") shouldBe 2
+                }
+            }
         }
 
         context("operating") {

@@ -8,6 +8,7 @@ import com.zaxxer.hikari.HikariConfig
 import com.zaxxer.hikari.HikariDataSource
 import kittiwake.exposed.attach
 import kittiwake.postgres.Kittiwake
+import kittiwake.postgres.WatchedDataSource
 import org.jetbrains.exposed.v1.jdbc.Database
 import kotlin.time.Duration.Companion.seconds
 
@@ -26,7 +27,8 @@ fun main(arguments: Array<String>) {
             it.initializationFailTimeout = -1
         },
     )
-    val db = Database.connect(pool)
+    // One process after another does without the mark, and with it.
+    val db = Database.connect(if (assignment.generation % 2 == 0) WatchedDataSource(pool) else pool)
     val kittiwake = Kittiwake.connect(pool) { schema = assignment.schema }.also { it.attach(db) }
     val pace = assignment.pace
     val worker = kittiwake.worker {

@@ -45,13 +45,8 @@ val letExposedRetry = PlantedBug("lets Exposed repeat a handler's transaction", 
 
 /** The fence does not ask whether the transaction is still the one that the handler was given. */
 val dropTheMarker = PlantedBug("completes in whatever transaction the handler left", check = "K2") { isPlanted ->
-    val mutations =
-        listOf(
-            Mutation("complete job", "current_setting('kittiwake.claim', true) = ?", "? is not null"),
-            // What was kept beside the mark would be missed, too.
-            Mutation("complete job", "current_setting('kittiwake.seqscan')", "'on'"),
-        )
-    val users = MutatingDataSource(plain, if (isPlanted) mutations else emptyList())
+    val marked = Mutation("complete job", "current_setting('kittiwake.claim', true) = ?", "? is not null")
+    val users = MutatingDataSource(plain, if (isPlanted) listOf(marked) else emptyList())
     worker("worker-1", users = users) { db, journal -> Deeds(db, journal).bind(this) }
     val producer = MiniatureProducer(this, plain)
     for (abuse in Abuse.entries) {

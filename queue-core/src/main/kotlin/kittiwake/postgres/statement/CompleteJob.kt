@@ -10,29 +10,39 @@ import java.sql.SQLException
 import java.util.UUID
 
 /**
- * Ends one job and commits the transaction of its handler, as long as that is still the one that [mark] named and the
- * job is still its worker's.
+ * Ends one job and commits the transaction of its handler, as long as that is still the one that it began with and the
+ * job is still its worker's. It is the same if it carries the [mark], or if that is known.
  */
 @OptIn(KittiwakeSpi::class)
 internal class CompleteJob(schema: Schema, private val retention: Retention) {
     private val mark = NamedSql(MARK_TRANSACTION, schema)
-    private val complete = NamedSql(COMPLETE_JOB, schema)
-    private val forget = NamedSql(FORGET_JOB, schema)
+    private val completeKnown = NamedSql(completeJob(), schema)
+    private val forgetKnown = NamedSql(forgetJob(), schema)
+    private val completeMarked = NamedSql(completeJob(IS_MARKED), schema)
+    private val forgetMarked = NamedSql(forgetJob(IS_MARKED), schema)
 
     fun mark(connection: Connection, marker: String) {
         mark.query(connection, { text("marker", marker) }) {}
     }
 
-    /** Whether it was completed; what else the server says is thrown. If not, it must be rolled back. */
-    fun execute(connection: Connection, success: Completion.Succeeded, marker: String): Answer {
+    /**
+     * Whether it was completed; what else the server says is thrown. If not, it must be rolled back. If the transaction
+     * [isKnown] to be the same, no mark is looked for.
+     */
+    fun execute(connection: Connection, success: Completion.Succeeded, marker: String, isKnown: Boolean): Answer {
         val claim = success.claim
-        val statement = if (success.isForgotten) forget else complete
+        val statement =
+            if (success.isForgotten) {
+                if (isKnown) forgetKnown else forgetMarked
+            } else {
+                if (isKnown) completeKnown else completeMarked
+            }
         try {
             statement.execute(connection) {
                 this["job_id"] = claim.id.value
                 this["lease"] = claim.lease
                 this["worker"] = UUID.fromString(claim.worker.value)
-                text("marker", marker)
+                if (!isKnown) text("marker", marker)
                 if (success.isForgotten) return@execute
                 this["attempt"] = claim.attempt
                 text("result", success.result)
@@ -43,7 +53,7 @@ internal class CompleteJob(schema: Schema, private val retention: Retention) {
         } catch (e: SQLException) {
             val refusal = e.message.orEmpty()
             if (e.sqlState != NOT_A_NUMBER || REFUSAL !in refusal) throw e
-            return if ("[$marker]" in refusal) Answer.CLAIM_LOST else Answer.OTHER_TRANSACTION
+            return if (isKnown || "[$marker]" in refusal) Answer.CLAIM_LOST else Answer.OTHER_TRANSACTION
         }
     }
 
@@ -57,17 +67,19 @@ private const val REFUSAL = "kittiwake: no such claim in the transaction of"
 // language=PostgreSQL
 private const val MARK_TRANSACTION = """
 /* kittiwake: mark transaction */
-select set_config('kittiwake.claim', :marker, true),
-       set_config('kittiwake.seqscan', current_setting('enable_seqscan'), true)
+select set_config('kittiwake.claim', :marker, true)
 """
 
-// What may be ended: the job of this transaction's mark, while it is in its lease, which is locked against rescue. A worker
-// is compared in a way no index serves, as in "end jobs".
 // language=PostgreSQL
-private const val JOB_OF_MARK = """
+private const val IS_MARKED = "and current_setting('kittiwake.claim', true) = :marker"
+
+// What may be ended: this job, while it is in its lease, which is locked against rescue. A worker is compared in a way no
+// index serves, as in "end jobs".
+// language=PostgreSQL
+private fun jobOfClaim(condition: String) = """
     delete from {schema}.job
     where id = :job_id
-      and current_setting('kittiwake.claim', true) = :marker
+      $condition
       and exists (
           select from {schema}.lease
           where id = :lease
@@ -77,16 +89,16 @@ private const val JOB_OF_MARK = """
       )"""
 
 // A plan is made when the tables are small, and kept when they are large: in a transaction of yours, whose settings are
-// not the engine's, it would go through them row by row. It is set back before the commit, which may fire triggers.
-private const val BY_INDEX = """
-set local enable_seqscan = off;"""
+// not the engine's, it would go through them row by row. Before the commit, which may fire triggers, it is what it is when
+// your session begins; after it, what it was.
+private const val BY_INDEX = "set local enable_seqscan = off;"
 
 // Sent with what comes before, which saves a round trip: the server passes over a commit when that has failed. It fails
 // with a text that is no number.
 private const val COMMIT_IF_GONE = """
 select case
     when exists (select from gone)
-    then set_config('enable_seqscan', current_setting('kittiwake.seqscan'), true)
+    then set_config('enable_seqscan', null, true)
     else ('$REFUSAL [' || coalesce(current_setting('kittiwake.claim', true), '') || ']')::integer::text
 end;
 commit
@@ -94,11 +106,11 @@ commit
 
 // Deletes a job of which nothing is kept. Indexes: job_pkey, lease_pkey.
 // language=PostgreSQL
-private const val FORGET_JOB = """
+private fun forgetJob(condition: String = "") = """
 $BY_INDEX
 /* kittiwake: forget job */
 with gone as materialized (
-    $JOB_OF_MARK
+    ${jobOfClaim(condition)}
     returning id
 )
 $COMMIT_IF_GONE"""
@@ -108,11 +120,11 @@ $COMMIT_IF_GONE"""
 // and by index it is less (decision 0035).
 // Indexes: job_pkey, lease_pkey, attempt_pkey.
 // language=PostgreSQL
-private const val COMPLETE_JOB = """
+private fun completeJob(condition: String = "") = """
 $BY_INDEX
 /* kittiwake: complete job */
 with gone as materialized (
-    $JOB_OF_MARK
+    ${jobOfClaim(condition)}
     returning *
 ),
 past as materialized (
