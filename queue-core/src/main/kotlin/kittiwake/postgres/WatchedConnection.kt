@@ -52,7 +52,12 @@ internal class WatchedConnection(private val connection: Connection) : Connectio
     /** Some pools hand a connection on with the transaction that it was closed in. */
     override fun close() {
         ended()
-        connection.use { if (!it.isClosed && !it.autoCommit) it.rollback() }
+        try {
+            if (!connection.isClosed && !connection.autoCommit) connection.rollback()
+        } catch (_: SQLException) {
+            // It is lost, and its transaction with it: no reason to throw where a connection is only closed.
+        }
+        connection.close()
     }
 
     override fun setAutoCommit(autoCommit: Boolean) {

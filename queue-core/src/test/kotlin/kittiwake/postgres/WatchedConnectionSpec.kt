@@ -2,6 +2,7 @@ package kittiwake.postgres
 
 import com.zaxxer.hikari.HikariConfig
 import com.zaxxer.hikari.HikariDataSource
+import io.kotest.assertions.nondeterministic.eventually
 import io.kotest.assertions.throwables.shouldThrow
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.matchers.shouldBe
@@ -27,6 +28,7 @@ import java.sql.SQLException
 import java.sql.Statement
 import javax.sql.DataSource
 import kotlin.time.Duration.Companion.milliseconds
+import kotlin.time.Duration.Companion.seconds
 
 @OptIn(KittiwakeSpi::class)
 class WatchedConnectionSpec :
@@ -113,6 +115,15 @@ class WatchedConnectionSpec :
                 pooled.unwrap(BaseConnection::class.java).transactionState shouldBe TransactionState.IDLE
                 TestDatabase.query("select to_regclass('${kittiwake.schema}.left_open') is null") shouldBe listOf("t")
             }
+        }
+
+        test("a connection that is lost can be closed") {
+            val connection = watched.connection.also { it.autoCommit = false }
+            val backend = connection.ask("select pg_backend_pid()")
+            TestDatabase.execute("select pg_terminate_backend($backend)")
+            eventually(20.seconds) { TestDatabase.query("select from pg_stat_activity where pid = $backend").size shouldBe 0 }
+            connection.close()
+            connection.isClosed shouldBe true
         }
 
         context("a transaction is marked, and ends with its job, when its handler") {
