@@ -121,7 +121,8 @@ class WatchedConnectionSpec :
             val connection = watched.connection.also { it.autoCommit = false }
             val backend = connection.ask("select pg_backend_pid()")
             TestDatabase.execute("select pg_terminate_backend($backend)")
-            eventually(20.seconds) { TestDatabase.query("select from pg_stat_activity where pid = $backend").size shouldBe 0 }
+            val session = "select from pg_stat_activity where pid = $backend"
+            eventually(20.seconds) { TestDatabase.query(session).size shouldBe 0 }
             connection.close()
             connection.isClosed shouldBe true
         }
