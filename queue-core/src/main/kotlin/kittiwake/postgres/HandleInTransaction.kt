@@ -6,7 +6,6 @@ import kittiwake.job.JobScope
 import kittiwake.job.JobType
 import kittiwake.worker.WorkerBuilder
 import java.sql.Connection
-import java.sql.SQLException
 import javax.sql.DataSource
 
 /**
@@ -32,6 +31,7 @@ import javax.sql.DataSource
  * The connection is watched, as those of [WatchedDataSource] are: there it says what is slower than the rest.
  *
  * ### Pitfalls
+ * - [dataSource] must hand out a connection that nobody else has: what another hand does to its transaction is not seen.
  * - What the block does through other connections, files or HTTP is not part of the transaction.
  * - The isolation and other settings of the connection are those of [dataSource]; what the block changes of them stays
  *   with the connection, unless its pool sets it back.
@@ -86,17 +86,13 @@ private class JdbcHandler<A, R>(
         }
     }
 
-    /** Some pools hand a connection on as it was left. */
+    /** Some pools hand a connection on as it was left. What could not be rolled back would be committed by the mode. */
     private fun Connection.undo(wasAutoCommit: Boolean, failure: Throwable) {
-        failure.including { if (!autoCommit) rollback() }
-        failure.including { autoCommit = wasAutoCommit }
-    }
-
-    private inline fun Throwable.including(step: () -> Unit) {
         try {
-            step()
-        } catch (e: SQLException) {
-            addSuppressed(e)
+            if (!autoCommit) rollback()
+            autoCommit = wasAutoCommit
+        } catch (e: Exception) {
+            failure.addSuppressed(e)
         }
     }
 }

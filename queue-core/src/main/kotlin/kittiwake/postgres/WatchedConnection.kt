@@ -1,6 +1,6 @@
 package kittiwake.postgres
 
-import org.postgresql.PGConnection
+import org.postgresql.jdbc.PgConnection
 import java.sql.Array
 import java.sql.CallableStatement
 import java.sql.Connection
@@ -20,13 +20,15 @@ import java.sql.Statement
  */
 internal class WatchedConnection(private val connection: Connection) : Connection by connection {
     private var beforeEnd: (() -> Unit)? = null
-    private var session: PGConnection? = null
+    private var session: PgConnection? = null
+    private var isHandlers = false
     private var isSeenWhole = true
 
     /** Runs [block] once, before whatever may end the transaction that is open now; at once, if that cannot be seen. */
     fun beforeEnd(block: () -> Unit) {
         beforeEnd = block
-        session = session()
+        isHandlers = true
+        session = session()?.takeIf { it === session() }
         if (!isSeenWhole || session == null) mayEnd()
     }
 
@@ -49,11 +51,11 @@ internal class WatchedConnection(private val connection: Connection) : Connectio
         connection.rollback()
     }
 
-    /** Some pools hand a connection on with the transaction that it was closed in. */
+    /** A handler's is rolled back: some pools hand a connection on with the transaction that it was closed in. */
     override fun close() {
         ended()
         try {
-            if (!connection.isClosed && !connection.autoCommit) connection.rollback()
+            if (isHandlers && !connection.isClosed && !connection.autoCommit) connection.rollback()
         } catch (_: SQLException) {
             // It is lost, and its transaction with it: no reason to throw where a connection is only closed.
         }
@@ -172,21 +174,20 @@ internal class WatchedConnection(private val connection: Connection) : Connectio
         session = null
     }
 
-    private fun session(): PGConnection? =
-        if (connection.isBehind(PGConnection::class.java)) connection.unwrappedTo(PGConnection::class.java) else null
+    private fun session(): PgConnection? = connection.behind(PgConnection::class.java)
 
     private companion object {
         /**
          * Every command that ends a transaction or part of it has one of these words: no procedure can, inside one. Of
-         * an outer join in the driver's own spelling, `{oj …}`, it makes what stands in there, words that were two
-         * included.
+         * escapes, `{fn …}`, the driver makes what stands in there, and so words of what were two.
          */
-        val MAY_END =
-            Regex("""\b(?:commit|end|rollback|abort|prepare|savepoint)\b|\{\s*oj""", RegexOption.IGNORE_CASE)
+        val MAY_END = Regex(
+            """\b(?:commit|end|rollback|abort|prepare|savepoint)\b|\{\s*(?:oj|fn|d|ts?|escape|call)""",
+            RegexOption.IGNORE_CASE,
+        )
         const val FAILED_TRANSACTION = "25P02"
     }
 }
 
 /** The watched connection that this one is or has behind it. */
-internal fun Connection.watched(): WatchedConnection? =
-    if (isBehind(WatchedConnection::class.java)) unwrappedTo(WatchedConnection::class.java) else null
+internal fun Connection.watched(): WatchedConnection? = behind(WatchedConnection::class.java)

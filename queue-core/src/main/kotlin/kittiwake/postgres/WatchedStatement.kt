@@ -4,6 +4,7 @@ import java.sql.Array
 import java.sql.Connection
 import java.sql.PreparedStatement
 import java.sql.ResultSet
+import java.sql.SQLException
 import java.sql.SQLType
 import java.sql.Statement
 import java.sql.Wrapper
@@ -146,3 +147,10 @@ internal fun <T> Wrapper.unwrappedTo(type: Class<T>): T = if (type.isInstance(th
 
 /** Whether [unwrappedTo] can answer. */
 internal fun Wrapper.isBehind(type: Class<*>): Boolean = type.isInstance(this) || isWrapperFor(type)
+
+/** The [type] that this is or has behind it; null as well when that is not told. */
+internal fun <T> Wrapper.behind(type: Class<T>): T? = try {
+    if (isBehind(type)) unwrappedTo(type) else null
+} catch (_: SQLException) {
+    null
+}

@@ -30,14 +30,14 @@ class FenceRaceSpec :
                 Rival("changes the job", "update %1\$s.job set priority = 7 where id = %2\$d", keepsTheClaim = true),
             )
         for ((source, mark) in mapOf(
-            TestDatabase.dataSource to "before",
-            WatchedDataSource(TestDatabase.dataSource) to "with it",
+            TestDatabase.dataSource to "marked first",
+            WatchedDataSource(TestDatabase.dataSource) to "not marked",
         )) {
             for (kept in listOf(ZERO, 7.days)) {
                 for (rival in rivals) {
                     for (commits in listOf(true, false)) {
                         val ending = if (commits) "commits" else "rolls back"
-                        test("marked $mark, kept for $kept: waits for one who ${rival.deed} and $ending") {
+                        test("$mark, kept for $kept: waits for one who ${rival.deed} and $ending") {
                             val kittiwake = autoClose(TestDatabase.kittiwake { retain(completed = kept) })
                             kittiwake.closes(source, rival, commits) shouldBe (rival.keepsTheClaim || !commits)
                         }

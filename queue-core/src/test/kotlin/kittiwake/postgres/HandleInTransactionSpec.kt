@@ -177,6 +177,21 @@ class HandleInTransactionSpec :
                     }.ending shouldBe Ending.COMPLETED
                     orders() shouldBe listOf("tea 2")
                 }
+                single.autoCommit shouldBe true
+            }
+        }
+
+        test("a handler's transaction is not marked as long as nothing is in doubt") {
+            inShop {
+                worked { connection, order ->
+                    connection.place(order.item)
+                    kittiwake.enqueue(connection, pack, Order("child"))
+                    connection.mark()
+                }.result shouldBe "\"\""
+                worked { connection, _ ->
+                    connection.run("savepoint here")
+                    connection.mark()
+                }.result.shouldNotBeNull() shouldContain "/"
             }
         }
 
@@ -278,6 +293,10 @@ private fun Connection.run(sql: String) {
     prepareStatement(sql).use { it.execute() }
 }
 
-private fun Connection.transactionId(): String = prepareStatement("select pg_current_xact_id()").use {
+private fun Connection.ask(sql: String): String = prepareStatement(sql).use {
     it.executeQuery().use { rows -> if (rows.next()) rows.getString(1) else error("No row") }
 }
+
+private fun Connection.transactionId(): String = ask("select pg_current_xact_id()")
+
+private fun Connection.mark(): String = ask("select coalesce(current_setting('kittiwake.claim', true), '')")

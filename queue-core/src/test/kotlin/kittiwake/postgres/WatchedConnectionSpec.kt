@@ -103,13 +103,14 @@ class WatchedConnectionSpec :
             handlers.work(watched) { kittiwake.enqueueAll(it, type, listOf("one", "two")) } shouldBe Worked.WITHOUT_MARK
         }
 
-        test("a connection that is closed in its transaction has rolled it back, whatever its pool does") {
+        test("a connection that a handler closes has rolled back, whatever its pool does") {
             TestDatabase.dataSource.connection.use { pooled ->
                 val kept = object : Connection by pooled {
                     override fun close() = Unit
                 }
                 WatchedConnection(kept).use {
                     it.autoCommit = false
+                    handlers.open(it)
                     it.run("create table ${kittiwake.schema}.left_open (number int)")
                 }
                 pooled.unwrap(BaseConnection::class.java).transactionState shouldBe TransactionState.IDLE
@@ -119,6 +120,7 @@ class WatchedConnectionSpec :
 
         test("a connection that is lost can be closed") {
             val connection = watched.connection.also { it.autoCommit = false }
+            handlers.open(connection)
             val backend = connection.ask("select pg_backend_pid()")
             TestDatabase.execute("select pg_terminate_backend($backend)")
             val session = "select from pg_stat_activity where pid = $backend"
@@ -147,6 +149,14 @@ class WatchedConnectionSpec :
                     }
                 }.message shouldContain "current transaction is aborted"
             }
+        }
+
+        test("a connection behind which the driver is not to be seen is marked at the beginning") {
+            fun opaque() = object : Connection by TestDatabase.dataSource.connection {
+                override fun isWrapperFor(type: Class<*>) = throw SQLException("not told")
+            }
+            opaque().use { handlers.work(it) { } } shouldBe Worked.MARKED
+            WatchedConnection(opaque()).use { handlers.work(it) { } } shouldBe Worked.MARKED
         }
 
         test("a connection in auto-commit mode is refused, with what to do") {
@@ -299,6 +309,8 @@ private val endingTexts = listOf(
     "(select 1);end;select 2",
     "{ojcommit}",
     "com{oj mit}",
+    "com{fn xmit}",
+    "select {d '2020-01-01';com}mit",
 )
 
 private val harmless = mapOf<String, (Connection) -> Unit>(
@@ -312,7 +324,11 @@ private val harmless = mapOf<String, (Connection) -> Unit>(
         c.prepareStatement("create temporary table notes as select 1").use { it.executeLargeUpdate() shouldBe 1 }
     },
     "reads what a statement generated" to { c ->
-        c.prepareStatement("select 5 as id", Statement.RETURN_GENERATED_KEYS).use { it.execute() }
+        c.prepareStatement("create temporary table notes (id int)").use { it.execute() }
+        c.prepareStatement("insert into notes values (5)", Statement.RETURN_GENERATED_KEYS).use {
+            it.execute()
+            it.generatedKeys.also { keys -> keys.next() }.getInt(1) shouldBe 5
+        }
     },
 )
 

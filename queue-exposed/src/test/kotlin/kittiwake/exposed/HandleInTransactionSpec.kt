@@ -40,6 +40,7 @@ import org.jetbrains.exposed.v1.jdbc.JdbcTransaction
 import org.jetbrains.exposed.v1.jdbc.transactions.suspendTransaction
 import org.jetbrains.exposed.v1.jdbc.transactions.transaction
 import java.sql.SQLException
+import java.util.concurrent.CopyOnWriteArrayList
 import java.util.concurrent.CountDownLatch
 import javax.sql.DataSource
 import kotlin.time.Duration
@@ -50,6 +51,26 @@ class HandleInTransactionSpec :
     FunSpec({
         include(handlersInTransactions(TestDatabase.dataSource))
         include("on watched connections, ", handlersInTransactions(WatchedDataSource(TestDatabase.dataSource)))
+
+        val plain = TestDatabase.dataSource
+        for ((source, isMarked) in mapOf(plain to true, WatchedDataSource(plain) to false)) {
+            test(if (isMarked) "its transaction is marked" else "on watched connections it is not") {
+                Shop(source).use { shop ->
+                    val marks = CopyOnWriteArrayList<Boolean>()
+                    val send = shop.send { args ->
+                        context(contextOf<JdbcTransaction>()) { shop.place(args.item) }
+                        pack.enqueue(PackArgs("child"))
+                        marks += contextOf<JdbcTransaction>()
+                            .exec("select coalesce(current_setting('kittiwake.claim', true), '')") {
+                                it.next()
+                                it.getString(1) != ""
+                            }!!
+                    }
+                    shop.working(configure = { works(send) }) { repeat(2) { shop.ended(send, "tea") } }
+                    marks shouldBe List(2) { isMarked }
+                }
+            }
+        }
     })
 
 private fun handlersInTransactions(source: DataSource) = funSpec {
