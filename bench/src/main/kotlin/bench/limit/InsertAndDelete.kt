@@ -8,7 +8,13 @@ import bench.Sample
 import bench.Tables
 import bench.question.Handlers
 import bench.worker.Effect
+import com.zaxxer.hikari.HikariConfig
+import com.zaxxer.hikari.HikariDataSource
+import org.jetbrains.exposed.v1.jdbc.Database
+import org.jetbrains.exposed.v1.jdbc.insert
+import org.jetbrains.exposed.v1.jdbc.transactions.transaction
 import java.sql.Connection
+import java.sql.PreparedStatement
 import java.util.UUID
 import java.util.concurrent.Callable
 import java.util.concurrent.Executors
@@ -16,8 +22,11 @@ import java.util.concurrent.Executors
 /**
  * A transaction for each job that inserts a row and deletes the job, if it is in a lease of this worker: the least that
  * a transactional handler can do. The jobs are in leases before the clock starts.
+ *
+ * Each thread has a connection of its own, and prepares its statements once; or the transaction and the insert are those
+ * of Exposed ([inExposed]), on a pool, as Exposed is used.
  */
-internal class InsertAndDelete(private val tables: Tables) {
+internal class InsertAndDelete(private val tables: Tables, private val inExposed: Boolean = false) {
     private val worker = UUID.randomUUID()
 
     private class Held(val lease: Long, val job: Long, val number: Int)
@@ -31,12 +40,16 @@ internal class InsertAndDelete(private val tables: Tables) {
         bench.server.settle()
         val held = held(bench)
         val connections = List(threads) { bench.server.dataSource.connection.apply { autoCommit = false } }
-        val pool = Executors.newFixedThreadPool(threads)
+        val pool = pool(bench, threads)
+        val db = Database.connect(pool)
+        val executor = Executors.newFixedThreadPool(threads)
 
         fun work(all: List<Held>) {
             val shares = all.chunked((all.size + threads - 1) / threads)
-            val tasks = shares.mapIndexed { i, share -> Callable { work(connections[i], share) } }
-            pool.invokeAll(tasks).forEach { it.get() }
+            val tasks = shares.mapIndexed { i, share ->
+                Callable { if (inExposed) work(db, share) else work(connections[i], share) }
+            }
+            executor.invokeAll(tasks).forEach { it.get() }
         }
         Meter(bench.server.dataSource).use { meter ->
             work(held.take(Handlers.WARM_UP))
@@ -44,7 +57,8 @@ internal class InsertAndDelete(private val tables: Tables) {
             work(held.drop(Handlers.WARM_UP))
             val cost = meter.between(start, meter.read(System.nanoTime()))
             connections.forEach { it.close() }
-            pool.shutdown()
+            pool.close()
+            executor.shutdown()
             bench.server.execute("truncate $SCHEMA.lease")
             tables.checkNothingLeft()
             return Sample(mapOf("jobs/s" to jobs / cost.seconds) + cost.perJob(jobs))
@@ -62,20 +76,45 @@ internal class InsertAndDelete(private val tables: Tables) {
             connection.prepareStatement(DELETE).use { delete ->
                 for (job in share) {
                     insert.setInt(1, job.number)
-                    insert.setString(2, "an address, a file name or two, an id of something that lies elsewhere")
+                    insert.setString(2, TEXT)
                     insert.executeUpdate()
-                    delete.setLong(1, job.job)
-                    delete.setLong(2, job.lease)
-                    delete.setObject(3, worker)
-                    delete.setLong(4, job.job)
-                    check(delete.executeUpdate() == 1) { "Job ${job.job} is not in lease ${job.lease}" }
+                    delete(delete, job)
                     connection.commit()
                 }
             }
         }
     }
 
+    private fun work(db: Database, share: List<Held>) {
+        for (job in share) {
+            transaction(db) {
+                Effect.insert {
+                    it[number] = job.number
+                    it[text] = TEXT
+                }
+                (connection.connection as Connection).prepareStatement(DELETE).use { delete(it, job) }
+            }
+        }
+    }
+
+    private fun delete(statement: PreparedStatement, job: Held) {
+        statement.setLong(1, job.job)
+        statement.setLong(2, job.lease)
+        statement.setObject(3, worker)
+        statement.setLong(4, job.job)
+        check(statement.executeUpdate() == 1) { "Job ${job.job} is not in lease ${job.lease}" }
+    }
+
+    private fun pool(bench: Bench, connections: Int) = HikariConfig().run {
+        dataSource = bench.server.dataSource
+        maximumPoolSize = connections
+        minimumIdle = if (inExposed) connections else 0
+        isAutoCommit = false
+        HikariDataSource(this)
+    }
+
     private companion object {
+        const val TEXT = "an address, a file name or two, an id of something that lies elsewhere"
         const val LEASES = """
             insert into $SCHEMA.lease (id, worker_id, job_ids, attempts)
             select id / :threads, :worker, array_agg(id), array_agg(1)

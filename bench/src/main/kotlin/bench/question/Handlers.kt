@@ -28,7 +28,11 @@ internal object Handlers : Question {
             Way("", "bare SQL", "${tuning.concurrency} threads", isBare = true) {
                 InsertAndDelete(it).measure(bench, tuning.concurrency!!)
             }
-        listOf(bare) + listOf(
+        val inExposed =
+            Way("", "bare SQL, insert in Exposed", "${tuning.concurrency} threads", bare) {
+                InsertAndDelete(it, inExposed = true).measure(bench, tuning.concurrency!!)
+            }
+        listOf(bare, inExposed) + listOf(
             Form("on JDBC", Handler.IN_JDBC),
             Form("in Exposed", Handler.IN_EXPOSED),
             Form("in Exposed, not watched", Handler.UNWATCHED),
