@@ -12,6 +12,7 @@ import com.zaxxer.hikari.HikariConfig
 import com.zaxxer.hikari.HikariDataSource
 import org.jetbrains.exposed.v1.jdbc.Database
 import org.jetbrains.exposed.v1.jdbc.insert
+import org.jetbrains.exposed.v1.jdbc.transactions.TransactionManager
 import org.jetbrains.exposed.v1.jdbc.transactions.transaction
 import java.sql.Connection
 import java.sql.PreparedStatement
@@ -40,14 +41,14 @@ internal class InsertAndDelete(private val tables: Tables, private val inExposed
         bench.server.settle()
         val held = held(bench)
         val connections = List(threads) { bench.server.dataSource.connection.apply { autoCommit = false } }
-        val pool = pool(bench, threads)
-        val db = Database.connect(pool)
+        val pool = if (inExposed) pool(bench, threads) else null
+        val db = pool?.let { Database.connect(it) }
         val executor = Executors.newFixedThreadPool(threads)
 
         fun work(all: List<Held>) {
             val shares = all.chunked((all.size + threads - 1) / threads)
             val tasks = shares.mapIndexed { i, share ->
-                Callable { if (inExposed) work(db, share) else work(connections[i], share) }
+                Callable { if (db != null) work(db, share) else work(connections[i], share) }
             }
             executor.invokeAll(tasks).forEach { it.get() }
         }
@@ -57,7 +58,8 @@ internal class InsertAndDelete(private val tables: Tables, private val inExposed
             work(held.drop(Handlers.WARM_UP))
             val cost = meter.between(start, meter.read(System.nanoTime()))
             connections.forEach { it.close() }
-            pool.close()
+            db?.let(TransactionManager::closeAndUnregister)
+            pool?.close()
             executor.shutdown()
             bench.server.execute("truncate $SCHEMA.lease")
             tables.checkNothingLeft()
@@ -108,7 +110,6 @@ internal class InsertAndDelete(private val tables: Tables, private val inExposed
     private fun pool(bench: Bench, connections: Int) = HikariConfig().run {
         dataSource = bench.server.dataSource
         maximumPoolSize = connections
-        minimumIdle = if (inExposed) connections else 0
         isAutoCommit = false
         HikariDataSource(this)
     }
