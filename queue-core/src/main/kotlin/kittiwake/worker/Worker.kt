@@ -38,7 +38,7 @@ public class Worker internal constructor(
      *
      * Database failures do not end it: its loops log, back off and go on. When it was silent for so long that its jobs
      * were given to others, it cancels what still runs and starts anew. It throws only for a schema that it does not
-     * know, a defect of this library, or an [Error].
+     * know, a dispatcher that takes no more work, a defect of this library, or an [Error].
      *
      * ### Pitfall
      * Waiting for the grace takes as long as the slowest handler. In tests set it to zero.

@@ -12,6 +12,7 @@ import kittiwake.store.JobStore
 import kittiwake.upkeep.Upkeep
 import kittiwake.worker.BoundJob
 import kittiwake.worker.WorkerConfig
+import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.CoroutineExceptionHandler
 import kotlinx.coroutines.CoroutineName
@@ -136,7 +137,12 @@ internal class WorkerLife(
             while (job != null) {
                 job = if (runner.blocks(job)) workOnBlockingThread(job, slots) else following(job, slots)
             }
-        }
+        }.invokeOnCompletion { if (it is CancellationException) refused(it) }
+    }
+
+    /** Only a dispatcher that refuses work cancels a place while the worker lives: nobody would come for what waits. */
+    private fun refused(e: CancellationException) {
+        ended.completeExceptionally(IllegalStateException("$dispatcher, which handlers run on, takes no more work", e))
     }
 
     /**
