@@ -3,9 +3,9 @@
 grant usage on schema {schema} to {role};
 grant select (version, hash) on {schema}.migration to {role};
 grant usage on sequence {schema}.job_id_seq to {role};
--- To lock a row asks for the right to update one of its columns. Nobody reads by_hand again; whoever may delete and
--- insert tickets can change their attempt anyway.
-grant select, insert, delete, update (by_hand) on {schema}.job to {role};
+-- To lock a row asks for the right to update one of its columns: whoever may delete and insert tickets can change their
+-- attempt anyway.
+grant select, insert, delete, update (taken_back) on {schema}.job to {role};
 grant select, insert, delete, update (attempt) on {schema}.ready, {schema}.scheduled to {role};
 grant select, insert, delete, update on {schema}.lease, {schema}.worker to {role};
 grant select, insert, delete on {schema}.attempt to {role};

@@ -34,12 +34,14 @@ create table {schema}.job (
     keep_completed  interval,
     keep_failed     interval,
     by_hand         boolean not null default true,
+    taken_back      int not null default 0,
     enqueued_at     timestamptz not null default clock_timestamp()
 ) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000, autovacuum_analyze_scale_factor = 0.5);
 
 create unique index job_unique_key_idx on {schema}.job (name, unique_key) where unique_key is not null;
 
 comment on column {schema}.job.by_hand is 'Inserted by plain SQL: the trigger issues its ticket and wakes a worker.';
+comment on column {schema}.job.taken_back is 'How often it left a lease without having ended. Who ends it compares.';
 comment on column {schema}.job.limit_key is 'Reserved for limits per key.';
 
 -- Tickets of jobs that may run now. Claims take them in the order of the key: the lane is minus the priority; the rank is the expected
@@ -228,7 +230,7 @@ create trigger job_by_hand_check before insert on {schema}.job
     for each row when (new.by_hand) execute function {schema}.check_job();
 
 create trigger job_change_check before update on {schema}.job
-    for each row execute function {schema}.check_job();
+    for each row when (old.taken_back = new.taken_back) execute function {schema}.check_job();
 
 -- Plain SQL inserts get their ticket here, at commit, when whether somebody sleeps can be known.
 create function {schema}.issue_ticket() returns trigger

@@ -46,9 +46,10 @@ back as materialized (
         select queue, priority, expected_at
         from {schema}.job
         where id = entry.job_id
-        for key share
+        for no key update
     ) as job
 ),
+$TAKEN_BACK,
 ready_now as (
     insert into {schema}.ready (queue, lane, rank, job_id, attempt)
     select queue, -priority, case when expected_at is null then -1 else {schema}.rank(expected_at) end,

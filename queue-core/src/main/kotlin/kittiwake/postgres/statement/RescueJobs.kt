@@ -74,6 +74,9 @@ internal class RescueJobs(schema: Schema, private val retention: Retention, priv
 // server everybody gets that time to speak first. A statement that comes late, for the server or the network stood
 // still, finds :by as silent as everybody else, and ends nobody.
 //
+// A lease with a job that a handler's transaction is ending at this moment is left for the next time: that one may wait
+// for something else, and nobody is to wait for it.
+//
 // Who is to blame is decided once, when the worker is ended and all its leases are still there: the suspect that it
 // ran, or else all aboard, but not the suspects that waited for their turn. Nobody is when it left or was asked to stop.
 //
@@ -127,6 +130,15 @@ dropped as materialized (
         select id
         from {schema}.lease
         where worker_id = any(array(select id from dead))
+          and (
+              select count(*)
+              from (
+                  select
+                  from {schema}.job
+                  where id = any(lease.job_ids)
+                  for no key update skip locked
+              ) as at_rest
+          ) = (select count(*) from {schema}.job where id = any(lease.job_ids))
         limit :limit
         for update skip locked
     ))
@@ -145,7 +157,7 @@ aboard as materialized (
         select name, queue, priority, expected_at, max_attempts
         from {schema}.job
         where id = entry.job_id
-        for update
+        for no key update
     ) as job
     cross join lateral (
         select case
@@ -167,18 +179,20 @@ lost as materialized (
     select judged.*, :ends_jobs and (parked or attempt >= max_attempts) as over
     from judged
 ),
+back as materialized (
+    select * from lost where not over
+),
+$TAKEN_BACK,
 noted as (
     insert into {schema}.attempt (job_id, attempt, worker_id, error, crashed)
     select job_id, attempt, worker_id, :silent, blamed
-    from lost
-    where not over
+    from back
     on conflict do nothing
 ),
 ready_now as (
     insert into {schema}.ready (queue, lane, rank, job_id, attempt)
     select queue, -priority, {schema}.rank(expected_at), job_id, attempt
-    from lost
-    where not over
+    from back
 ),
 gone as materialized (
     delete from {schema}.job

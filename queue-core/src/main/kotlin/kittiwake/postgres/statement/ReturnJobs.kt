@@ -79,9 +79,10 @@ back as materialized (
         select queue, priority, expected_at
         from {schema}.job
         where id = r.job_id
-        for key share
+        for no key update
     ) as job
 ),
+$TAKEN_BACK,
 shrunk as (
     update {schema}.lease
     set (job_ids, attempts) = (
