@@ -8,7 +8,10 @@ import io.kotest.matchers.types.shouldBeInstanceOf
 import kittiwake.KittiwakeSpi
 import kittiwake.job.JobState
 import kittiwake.job.JobType
+import kittiwake.job.WorkerId
 import kittiwake.job.job
+import kittiwake.store.JobStore
+import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.asCoroutineDispatcher
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.launch
@@ -42,6 +45,16 @@ class RefusingDispatcherSpec :
             }
         }
 
+        test("have it say that it stops, so that nobody is to blame if its process ends first") {
+            val stopping = CompletableDeferred<WorkerId>()
+            virtually({ store -> Listening(store, stopping) }) {
+                val type = job<Args>("q") { handle { } }
+                enqueue(type, Args())
+                shouldThrow<IllegalStateException> { workOn(Refusing(isFull = true), type) }
+                stopping.isCompleted shouldBe true
+            }
+        }
+
         test("fail the attempt that they refuse to go on with") {
             virtually {
                 val executor = Refusing()
@@ -59,12 +72,15 @@ class RefusingDispatcherSpec :
         }
     })
 
-private class Refusing : Executor {
-    var isFull = false
-
+private class Refusing(var isFull: Boolean = false) : Executor {
     override fun execute(task: Runnable) {
         if (isFull) throw RejectedExecutionException("full") else task.run()
     }
+}
+
+@OptIn(KittiwakeSpi::class)
+private class Listening(store: JobStore, private val stopping: CompletableDeferred<WorkerId>) : JobStore by store {
+    override suspend fun stop(worker: WorkerId): Boolean = stopping.complete(worker)
 }
 
 /** Works jobs of [type] until it throws. */

@@ -75,6 +75,9 @@ internal class WorkerLife(
     @Volatile
     private var isLost = false
 
+    @Volatile
+    private var isRefused = false
+
     private fun lost() {
         isLost = true
         ended.complete(End.LOST)
@@ -142,6 +145,7 @@ internal class WorkerLife(
 
     /** Only a dispatcher that refuses work cancels a place while the worker lives: nobody would come for what waits. */
     private fun refused(e: CancellationException) {
+        isRefused = true
         ended.completeExceptionally(IllegalStateException("$dispatcher, which handlers run on, takes no more work", e))
     }
 
@@ -188,7 +192,7 @@ internal class WorkerLife(
         releases: CoroutineScope,
         completing: Job,
     ) {
-        val isInGoodOrder = !ended.isCancelled
+        val isInGoodOrder = isRefused || !ended.isCancelled
         if (isInGoodOrder) records.launch(store.engine) { membership.announceStop() }
         val prefetched = slots.values.flatMap { it.clear() }
         releases.launch { if (!isLost) release(prefetched) }
