@@ -207,9 +207,11 @@ internal class PostgresJobStore(
     override suspend fun find(id: JobId): JobSnapshot? = onPool { findJob.execute(it, id) }
 
     override suspend fun cancel(id: JobId): Cancellation = onPool { connection ->
-        if (cancelJob.execute(connection, id)) return@onPool Cancellation.Cancelled
-        val ended = findJob.execute(connection, id)?.state as? JobState.Ended ?: return@onPool Cancellation.NotFound
-        Cancellation.AlreadyEnded(ended.ending, ended.at)
+        while (!cancelJob.execute(connection, id)) {
+            val state = findJob.execute(connection, id)?.state ?: return@onPool Cancellation.NotFound
+            if (state is JobState.Ended) return@onPool Cancellation.AlreadyEnded(state.ending, state.at)
+        }
+        Cancellation.Cancelled
     }
 
     override suspend fun stop(worker: WorkerId): Boolean = onPool { stopWorker.execute(it, worker) }

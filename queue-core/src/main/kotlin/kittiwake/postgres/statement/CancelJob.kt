@@ -11,7 +11,7 @@ import kotlin.time.Duration.Companion.days
 internal class CancelJob(schema: Schema, private val retention: Retention) {
     private val cancel = NamedSql(CANCEL_JOB, schema)
 
-    /** True when there was such an unfinished job. */
+    /** True when there was such an unfinished job, which nobody has put back at this moment: else it is to be asked again. */
     fun execute(connection: Connection, id: JobId): Boolean = cancel
         .query(connection, {
             this["id"] = id.value
@@ -21,14 +21,16 @@ internal class CancelJob(schema: Schema, private val retention: Retention) {
 }
 
 // The job's row is the job: without it a claim drops the ticket, a completion is refused, a rescue passes it by. It is
-// always kept for a day at least, for a worker that runs it asks the archive why it is gone. Indexes: job_pkey,
-// attempt_pkey, scheduled_pkey. Leases are few: one row a batch.
+// always kept for a day at least, for a worker that runs it asks the archive why it is gone. Who had to wait for somebody
+// who put it back does not see what that one has written of it, and leaves it alone. Indexes: job_pkey, attempt_pkey,
+// scheduled_pkey. Leases are few: one row a batch.
 // language=PostgreSQL
 private const val CANCEL_JOB = """
 /* kittiwake: cancel job */
 with gone as materialized (
     delete from {schema}.job
     where id = :id
+      and taken_back = (select taken_back from {schema}.job where id = :id)
     returning *
 ),
 held as materialized (
@@ -38,12 +40,12 @@ held as materialized (
 ),
 unscheduled as (
     delete from {schema}.scheduled
-    where job_id = :id
+    where job_id = (select id from gone)
     returning attempt
 ),
 past as materialized (
     delete from {schema}.attempt
-    where job_id = :id
+    where job_id = (select id from gone)
     returning attempt, ended_at, error
 ),
 archived as (
