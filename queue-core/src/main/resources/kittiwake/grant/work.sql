@@ -3,8 +3,8 @@
 grant usage on schema {schema} to {role};
 grant select (version, hash) on {schema}.migration to {role};
 grant usage on sequence {schema}.job_id_seq to {role};
--- To lock a row asks for the right to update one of its columns: whoever may delete and insert tickets can change their
--- attempt anyway.
+-- taken_back is counted up when a job is put back. To lock a row asks for the right to update one of its columns, too:
+-- whoever may delete and insert tickets can change their attempt anyway.
 grant select, insert, delete, update (taken_back) on {schema}.job to {role};
 grant select, insert, delete, update (attempt) on {schema}.ready, {schema}.scheduled to {role};
 grant select, insert, delete, update on {schema}.lease, {schema}.worker to {role};

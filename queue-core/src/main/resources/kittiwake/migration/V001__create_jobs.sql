@@ -1,4 +1,4 @@
--- Kittiwake, schema version 1: a job never changes, its ticket moves.
+-- Kittiwake, schema version 1: what a job is never changes, its ticket moves.
 --
 --   job ── ready ──▶ lease ──▶ archive          the state of a job is the table that its ticket lies in
 --     └─ scheduled ──▲  │
@@ -14,7 +14,7 @@ create function {schema}.is_metadata(value text) returns boolean
     language sql immutable
     return jsonb_typeof(value::jsonb) = 'object' and not jsonb_path_exists(value::jsonb, '$.* ? (@.type() != "string")');
 
--- What a job is. Rows are written once, and deleted when the job has ended: this table holds exactly the unfinished ones.
+-- What a job is. Rows are written once, but for taken_back, and deleted when the job has ended: this table holds exactly the unfinished ones.
 --
 -- It has no check constraints: the server reads and plans each of them anew with every statement that inserts, and eight took almost half
 -- of what an insert costs it. The library checks its jobs before it sends them, a trigger below what plain SQL says.
@@ -41,7 +41,7 @@ create table {schema}.job (
 create unique index job_unique_key_idx on {schema}.job (name, unique_key) where unique_key is not null;
 
 comment on column {schema}.job.by_hand is 'Inserted by plain SQL: the trigger issues its ticket and wakes a worker.';
-comment on column {schema}.job.taken_back is 'How often it left a lease without having ended. Who ends it compares.';
+comment on column {schema}.job.taken_back is 'How often it was taken out of a lease to run again, for whoever ends it at that moment.';
 comment on column {schema}.job.limit_key is 'Reserved for limits per key.';
 
 -- Tickets of jobs that may run now. Claims take them in the order of the key: the lane is minus the priority; the rank is the expected
@@ -229,8 +229,9 @@ $$;
 create trigger job_by_hand_check before insert on {schema}.job
     for each row when (new.by_hand) execute function {schema}.check_job();
 
-create trigger job_change_check before update on {schema}.job
-    for each row when (old.taken_back = new.taken_back) execute function {schema}.check_job();
+create trigger job_change_check
+    before update of name, queue, priority, args, max_attempts, run_at, expected_at, unique_key, metadata on {schema}.job
+    for each row execute function {schema}.check_job();
 
 -- Plain SQL inserts get their ticket here, at commit, when whether somebody sleeps can be known.
 create function {schema}.issue_ticket() returns trigger

@@ -28,6 +28,7 @@ import kotlinx.coroutines.Deferred
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.async
 import kotlinx.coroutines.coroutineScope
+import org.postgresql.PGConnection
 import java.sql.Connection
 import javax.sql.DataSource
 import kotlin.time.Duration.Companion.ZERO
@@ -106,7 +107,7 @@ class FenceRaceSpec :
             val kittiwake = autoClose(TestDatabase.kittiwake())
             val (claim, other) = kittiwake.claimTwo()
             kittiwake.whileCommitting(claim) { committing ->
-                TestDatabase.query("select pg_terminate_backend(pid) from pg_locks where not granted")
+                kill()
                 committing.await().isFailure shouldBe true
             }
             val rescued = kittiwake.store.rescue(silentFor = ZERO, limit = 10)
@@ -238,14 +239,20 @@ private suspend fun Kittiwake.whileCommitting(
         gate.createStatement().use { it.execute("select pg_advisory_lock(hashtext('$schema'))") }
         inTransaction(claim) { own ->
             own.prepareStatement("insert into $schema.effect values (1)").use { it.executeUpdate() }
+            val process = own.unwrap(PGConnection::class.java).backendPID
             val committing = async(Dispatchers.IO) { runCatching { fence().commit(own, claim, null, ZERO) } }
             awaitBlocked(1)
-            Committing(this, gate).block(committing)
+            Committing(this, gate, process).block(committing)
         }
     }
 }
 
-private class Committing(scope: CoroutineScope, private val gate: Connection) : CoroutineScope by scope {
+private class Committing(scope: CoroutineScope, private val gate: Connection, private val process: Int) :
+    CoroutineScope by scope {
+    fun kill() {
+        TestDatabase.query("select pg_terminate_backend($process)")
+    }
+
     fun letCommit() {
         gate.createStatement().use { it.execute("select pg_advisory_unlock_all()") }
     }

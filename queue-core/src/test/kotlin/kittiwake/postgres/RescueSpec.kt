@@ -80,6 +80,25 @@ class RescueSpec :
                 store.claim(aWorkerOf(store), images, 10).single { it.id == kept }.attempt shouldBe 2
             }
         }
+        test("waits for no transaction that refers to a job: that one is put back, all others are rescued") {
+            val kittiwake = autoClose(TestDatabase.kittiwake())
+            val store = kittiwake.store
+            TestDatabase.execute(
+                "create table ${kittiwake.schema}.note (job_id bigint references ${kittiwake.schema}.job (id))",
+            )
+            val (referred, ended) = store.insert(List(2) { aJob(maxAttempts = 1) }).map { it.id }
+            val other = store.insertOne()
+            store.claim(aWorkerOf(store), images, 3)
+            TestDatabase.dataSource.connection.use { open ->
+                open.autoCommit = false
+                open.createStatement().use { it.execute("insert into ${kittiwake.schema}.note values ($referred)") }
+                val rescued = store.rescue(silentFor = ZERO, limit = 10)
+                rescued.associate { it.id to it.discarded } shouldBe
+                    mapOf(referred to false, ended to true, other to false)
+                open.rollback()
+            }
+            store.claim(aWorkerOf(store), images, 10).single { it.id == referred }.attempt shouldBe 2
+        }
         test("leaves no claim behind of a suspect that was cancelled while it waited for its turn") {
             val kittiwake = autoClose(TestDatabase.kittiwake())
             val store = kittiwake.store

@@ -73,10 +73,10 @@ select set_config('kittiwake.claim', :marker, true)
 // language=PostgreSQL
 private const val IS_MARKED = "and current_setting('kittiwake.claim', true) = :marker"
 
-// What may be ended: this job, while it is in its lease. Whoever takes a job out of a lease changes its row: a delete that
-// had to wait for that finds another number there than when the lease was looked at, and one that reads by an older
-// snapshot fails. So handlers that run side by side, all in one lease, lock nothing that is not theirs alone (decision
-// 0041). A worker is compared in a way no index serves, as in "end jobs".
+// What may be ended: this job, while it is in its lease. Whoever takes a job out of a lease changes its row. If that
+// happens after the lease was looked at, the delete finds another number there than was then, and under repeatable read it
+// fails. So handlers that run side by side, all in one lease, lock nothing that is not theirs alone (decision 0041). A
+// worker is compared in a way no index serves, as in "end jobs".
 // language=PostgreSQL
 private fun jobOfClaim(condition: String) = """
     delete from {schema}.job

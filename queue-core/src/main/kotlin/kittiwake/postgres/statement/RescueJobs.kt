@@ -74,14 +74,14 @@ internal class RescueJobs(schema: Schema, private val retention: Retention, priv
 // server everybody gets that time to speak first. A statement that comes late, for the server or the network stood
 // still, finds :by as silent as everybody else, and ends nobody.
 //
-// A lease with a job that a handler's transaction is ending at this moment is left for the next time: that one may wait
-// for something else, and nobody is to wait for it.
+// Nobody waits for a transaction of somebody else's, which may wait for something in turn. A lease with a job that a
+// handler's transaction is ending at this moment, or that somebody changes by hand, is left for the next time.
 //
 // Who is to blame is decided once, when the worker is ended and all its leases are still there: the suspect that it
 // ran, or else all aboard, but not the suspects that waited for their turn. Nobody is when it left or was asked to stop.
 //
 // The attempt counts; jobs whose attempts are used up, or that are to blame :crash_limit times, are discarded, if
-// :ends_jobs says so.
+// :ends_jobs says so, and no open transaction has a row that refers to them. Those go back to their queues.
 // Indexes: worker_pkey, lease_worker_idx, job_pkey, attempt_pkey.
 // language=PostgreSQL
 private const val RESCUE_JOBS = """
@@ -128,19 +128,22 @@ dropped as materialized (
     delete from {schema}.lease
     where id = any(array(
         select id
-        from {schema}.lease
-        where worker_id = any(array(select id from dead))
-          and (
-              select count(*)
-              from (
-                  select
-                  from {schema}.job
-                  where id = any(lease.job_ids)
-                  for no key update skip locked
-              ) as at_rest
-          ) = (select count(*) from {schema}.job where id = any(lease.job_ids))
+        from (
+            select id, job_ids
+            from {schema}.lease
+            where worker_id = any(array(select id from dead))
+            for update skip locked
+        ) as lease
+        where (
+            select count(*)
+            from (
+                select
+                from {schema}.job
+                where id = any(lease.job_ids)
+                for no key update skip locked
+            ) as at_rest
+        ) = (select count(*) from {schema}.job where id = any(lease.job_ids))
         limit :limit
-        for update skip locked
     ))
     returning worker_id, job_ids, attempts, suspect
 ),
@@ -176,7 +179,13 @@ judged as materialized (
     from aboard
 ),
 lost as materialized (
-    select judged.*, :ends_jobs and (parked or attempt >= max_attempts) as over
+    select judged.*,
+           case when :ends_jobs and (parked or attempt >= max_attempts) then exists (
+               select
+               from {schema}.job
+               where id = judged.job_id
+               for update skip locked
+           ) else false end as over
     from judged
 ),
 back as materialized (

@@ -1,7 +1,7 @@
 package kittiwake.postgres.statement
 
-// How every statement ends that takes jobs out of their leases to run again, those in "back": their rows are changed, for
-// a handler's transaction that ends one of them at this moment to find out ("complete job"). Index: job_pkey.
+// What every statement does that takes jobs out of their leases to run again, those in "back": their rows are changed. So
+// it finds out who ends one of them at this moment ("complete job", "cancel job"). Index: job_pkey.
 // language=PostgreSQL
 internal const val TAKEN_BACK = """
 taken_back as (
