@@ -19,8 +19,8 @@ import javax.sql.DataSource
  * JDBC. Then the mark is made first, and nothing is lost but the time.
  *
  * All else is as with [dataSource]: what is made is a connection of it, and unwraps to it. Only one that a handler
- * closes is rolled back first. The connections must unwrap to those of the PostgreSQL driver, or nothing is saved. Put it around your pool, not
- * into it: in a pool a connection that once did one of these things is marked first for good.
+ * closes is rolled back first. The connections must unwrap to those of the PostgreSQL driver, or nothing is saved. Put
+ * it around your pool, not into it: in a pool a connection that once did one of these things is marked first for good.
  *
  * What it saves was measured: decision 0040.
  *
