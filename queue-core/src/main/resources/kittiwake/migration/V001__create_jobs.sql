@@ -303,7 +303,8 @@ begin
         return false;
     end if;
     -- Who is about to write must see the new partition: a row routed to the default one before it is attached is refused.
-    lock table {schema}.archive in share row exclusive mode;
+    -- And who is about to read: of what moves, who plans while it moves would find nothing. Attaching locks them out anyway.
+    lock table {schema}.archive in access exclusive mode;
     execute format('create table {schema}.%I (like {schema}.archive including defaults including constraints including indexes)', part);
     execute format(
         'with moved as (delete from {schema}.archive_default where keep_until >= %L and keep_until < %L returning *)

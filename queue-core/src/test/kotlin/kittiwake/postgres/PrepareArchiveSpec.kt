@@ -2,7 +2,9 @@ package kittiwake.postgres
 
 import io.kotest.assertions.nondeterministic.eventually
 import io.kotest.core.spec.style.FunSpec
+import io.kotest.matchers.nulls.shouldNotBeNull
 import io.kotest.matchers.shouldBe
+import kittiwake.job.JobId
 import kittiwake.testing.TestDatabase
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.async
@@ -16,13 +18,7 @@ class PrepareArchiveSpec :
                 val archive = "\"${kittiwake.schema}\".archive"
                 TestDatabase.dataSource.connection.use { writer ->
                     writer.autoCommit = false
-                    writer.run(
-                        """
-                        insert into $archive (id, name, queue, priority, args, ending, max_attempts, attempt,
-                                              enqueued_at, ended_at, keep_until)
-                        values (1, 'a', 'a', 0, '{}', 'cancelled', 1, 0, now(), now(), '2040-05-05 12:00Z')
-                        """,
-                    )
+                    writer.run(ended(archive))
                     val prepared =
                         async(Dispatchers.IO) {
                             TestDatabase.connect {
@@ -34,6 +30,24 @@ class PrepareArchiveSpec :
                     writer.commit()
                     prepared.await() shouldBe "t"
                     writer.ask("select count(*) from ${archive}_20400505") shouldBe "1"
+                }
+            }
+        }
+
+        for (before in listOf(0, 10)) {
+            test("a job is found while the partition of its day is made, by who has looked $before times before") {
+                TestDatabase.kittiwake().use { kittiwake ->
+                    val archive = "\"${kittiwake.schema}\".archive"
+                    TestDatabase.connect { it.run(ended(archive)) }
+                    repeat(before) { kittiwake.find(JobId(1)).shouldNotBeNull() }
+                    TestDatabase.dataSource.connection.use { worker ->
+                        worker.autoCommit = false
+                        worker.ask("select \"${kittiwake.schema}\".prepare_archive('2040-05-05')") shouldBe "t"
+                        val found = async(Dispatchers.IO) { kittiwake.find(JobId(1)) }
+                        eventually(10.seconds) { TestDatabase.connect { it.ask(waiting(archive)) } shouldBe "t" }
+                        worker.commit()
+                        found.await().shouldNotBeNull()
+                    }
                 }
             }
         }
@@ -54,8 +68,16 @@ class PrepareArchiveSpec :
         }
     })
 
-private fun waiting(table: String) =
-    "select exists (select from pg_locks where not granted and relation = '$table'::regclass)"
+/** A job that is forgotten on a day of which there is no partition yet. */
+private fun ended(archive: String) =
+    """
+    insert into $archive (id, name, queue, priority, args, ending, max_attempts, attempt, enqueued_at, ended_at, keep_until)
+    values (1, 'a', 'a', 0, '{}', 'cancelled', 1, 0, now(), now(), '2040-05-05 12:00Z')
+    """
+
+/** Whether somebody waits for the archive, or for the partition of all days that have none of their own. */
+private fun waiting(archive: String) = "select exists (select from pg_locks where not granted and " +
+    "relation in ('$archive'::regclass, '${archive}_default'::regclass))"
 
 private fun Connection.run(sql: String) {
     createStatement().use { it.execute(sql) }
