@@ -8,7 +8,9 @@ import chaos.plan.FaultKind.NO_NOTIFICATIONS
 import chaos.plan.FaultKind.READ_ONLY
 import chaos.plan.FaultKind.SQL_ERROR
 import kotlinx.coroutines.delay
+import kotlinx.coroutines.withTimeoutOrNull
 import kotlin.time.Duration.Companion.milliseconds
+import kotlin.time.Duration.Companion.seconds
 
 /** What happens to the statements of the library in the server. */
 internal class StatementHarm(private val site: Site) : Harm {
@@ -65,11 +67,20 @@ internal class StatementHarm(private val site: Site) : Harm {
         try {
             disk.fill()
             during(fault.lasts, REFILL_EVERY) { disk.fill() }
+            // It strikes only who needs a new page, and where little is written nobody does for a while.
+            withTimeoutOrNull(STRUCK_WITHIN) {
+                while (fullSince(start) == 0) {
+                    disk.fill()
+                    delay(REFILL_EVERY)
+                }
+            }
         } finally {
             disk.free()
         }
-        return Struck(server.log.count(start, "No space left on device"))
+        return Struck(fullSince(start))
     }
+
+    private fun fullSince(start: Long): Int = server.log.count(start, "No space left on device")
 
     private suspend fun silence(fault: Fault): Struck {
         val unheard = unheard()
@@ -102,6 +113,7 @@ internal class StatementHarm(private val site: Site) : Harm {
     private companion object {
         const val HALF = 0.5
         val REFILL_EVERY = 250.milliseconds
+        val STRUCK_WITHIN = 10.seconds
         val CUT_OFF_EVERY = 1000.milliseconds
         const val CUT_OFF_LISTENERS =
             "select pg_terminate_backend(pid) from pg_stat_activity " +

@@ -72,6 +72,13 @@ class InjectorSpec :
             hog.strikes shouldBeGreaterThan 0
         }
 
+        test("a disk stays full until that has met somebody").config(enabled = busy.site.disk != null) {
+            awaitWork()
+            injector.run(FaultPlan.parse("seed 0, 1000 ms\nat 0 ms for 1 ms  DISK_FULL -")).single().hasStruck shouldBe
+                true
+            shouldBeWell()
+        }
+
         test("takes everything back when it is cancelled in the middle, and has nothing to heal after that") {
             val plan =
                 FaultPlan.parse(
