@@ -60,7 +60,7 @@ public class InMemoryJobStore(
     }
 
     private fun insert(new: NewJob): Inserted {
-        val twin = jobs.values.find { it.state !is JobState.Ended && it.new.uniqueKey != null && it.isSameKeyAs(new) }
+        val twin = new.uniqueKey?.let { jobs.values.find { it.state !is JobState.Ended && it.isSameKeyAs(new) } }
         if (twin != null) return Inserted(twin.id, isNew = false)
         val job = StoredJob(JobId(++lastId), new, now)
         jobs[job.id] = job

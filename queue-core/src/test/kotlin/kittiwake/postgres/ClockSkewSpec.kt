@@ -1,5 +1,6 @@
 package kittiwake.postgres
 
+import io.kotest.core.annotation.Tags
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.matchers.collections.shouldBeEmpty
 import io.kotest.matchers.comparables.shouldBeGreaterThanOrEqualTo
@@ -33,6 +34,7 @@ private class Skewed
  * The server's clock and ours differ by an hour. All our connections find functions of a schema of their own where the
  * server's clock is meant, in columns' defaults too.
  */
+@Tags("AnyJdk")
 @OptIn(KittiwakeSpi::class)
 class ClockSkewSpec :
     FunSpec({

@@ -1,6 +1,7 @@
 package kittiwake.postgres
 
 import io.kotest.assertions.nondeterministic.eventually
+import io.kotest.core.annotation.Tags
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.matchers.collections.shouldBeEmpty
 import io.kotest.matchers.collections.shouldContainExactly
@@ -37,6 +38,7 @@ import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
 
 /** The fence of a transactional handler, beside somebody who writes about its job or takes it away. */
+@Tags("AnyJdk")
 @OptIn(KittiwakeSpi::class)
 class FenceRaceSpec :
     FunSpec({

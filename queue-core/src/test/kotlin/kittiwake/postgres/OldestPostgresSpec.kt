@@ -1,5 +1,6 @@
 package kittiwake.postgres
 
+import io.kotest.core.annotation.Tags
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.matchers.shouldBe
 import io.kotest.matchers.string.shouldStartWith
@@ -25,6 +26,7 @@ import kotlin.time.Duration.Companion.milliseconds
 private class Old
 
 /** The whole contract, and a worker, on the oldest server that is supported. */
+@Tags("AnyJdk")
 @OptIn(KittiwakeSpi::class)
 class OldestPostgresSpec :
     FunSpec({

@@ -1,6 +1,7 @@
 package kittiwake.postgres
 
 import io.kotest.assertions.nondeterministic.eventually
+import io.kotest.core.annotation.Tags
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.matchers.collections.shouldBeEmpty
 import io.kotest.matchers.collections.shouldContainExactlyInAnyOrder
@@ -26,6 +27,7 @@ import kotlin.time.Duration.Companion.seconds
 private class O
 
 /** The database is away for three leases, and every owner of a job survives that. */
+@Tags("AnyJdk")
 class OutageSpec :
     FunSpec({
         test("starts nothing twice when the connections break and new ones are refused") {

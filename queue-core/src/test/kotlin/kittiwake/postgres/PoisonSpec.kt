@@ -1,6 +1,7 @@
 package kittiwake.postgres
 
 import io.kotest.assertions.withClue
+import io.kotest.core.annotation.Tags
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.matchers.collections.shouldContainExactly
 import io.kotest.matchers.ints.shouldBeLessThanOrEqual
@@ -18,6 +19,7 @@ import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.minutes
 
 /** One job that ends the process that runs it, among others that do no harm. */
+@Tags("AnyJdk")
 class PoisonSpec :
     FunSpec({
         suspend fun Kittiwake.endingOf(id: JobId) = (find(id).shouldNotBeNull().state as? JobState.Ended)?.ending

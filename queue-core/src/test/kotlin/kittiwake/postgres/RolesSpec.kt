@@ -2,6 +2,7 @@ package kittiwake.postgres
 
 import io.kotest.assertions.throwables.shouldThrow
 import io.kotest.assertions.withClue
+import io.kotest.core.annotation.Tags
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.matchers.nulls.shouldNotBeNull
 import io.kotest.matchers.shouldBe
@@ -24,6 +25,7 @@ private class Granted(val number: Int = 0)
 private const val DENIED = "42501"
 
 /** One role owns and migrates, one works, one enqueues; none is a superuser, and none may more than its part. */
+@Tags("AnyJdk")
 @OptIn(KittiwakeSpi::class)
 class RolesSpec :
     FunSpec({

@@ -1,5 +1,6 @@
 package kittiwake.postgres
 
+import io.kotest.core.annotation.Tags
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.core.spec.style.scopes.FunSpecContainerScope
 import io.kotest.matchers.string.shouldContain
@@ -14,6 +15,7 @@ import kotlin.time.Duration.Companion.seconds
  * The plans of hot statements, as the engine's connections make them, at 0, 10 and 1,000,000 rows, and at 10,000 of
  * which the statistics know nothing: by index, without a sort of what waits, without a loop over loops.
  */
+@Tags("AnyJdk")
 @OptIn(KittiwakeSpi::class)
 class StatementPlanSpec :
     FunSpec({

@@ -1,5 +1,6 @@
 package kittiwake.exposed
 
+import io.kotest.core.annotation.Tags
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.engine.spec.tempdir
 import io.kotest.inspectors.forAll
@@ -14,6 +15,7 @@ import java.io.File
 import java.io.PrintStream
 
 /** What the compiler accepts and refuses: the part of the promise that needs no database. */
+@Tags("AnyJdk")
 class CompileTimeSpec :
     FunSpec({
         val directory = tempdir()
