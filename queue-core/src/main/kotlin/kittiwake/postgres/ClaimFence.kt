@@ -40,7 +40,7 @@ public class ClaimFence internal constructor(schema: Schema, retention: Retentio
     public fun commit(connection: Connection, claim: ClaimedJob, result: String?, took: Duration) {
         val success = Completion.Succeeded(claim, took, result)
         val isKnown = connection.watched()?.isTheSame() == true
-        when (completeJob.execute(connection, success, marker(claim), isKnown)) {
+        when (completeJob.execute(connection, success, if (isKnown) null else marker(claim))) {
             Answer.COMPLETED -> return
             Answer.CLAIM_LOST ->
                 error("The claim on $claim was lost while its handler ran: nothing of its transaction is kept")

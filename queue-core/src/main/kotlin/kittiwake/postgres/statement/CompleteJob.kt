@@ -26,23 +26,23 @@ internal class CompleteJob(schema: Schema, private val retention: Retention) {
     }
 
     /**
-     * Whether it was completed; what else the server says is thrown. If not, it must be rolled back. If the transaction
-     * [isKnown] to be the same, no mark is looked for.
+     * Whether it was completed; what else the server says is thrown. If not, it must be rolled back. Without a [marker]
+     * the transaction is known to be the same.
      */
-    fun execute(connection: Connection, success: Completion.Succeeded, marker: String, isKnown: Boolean): Answer {
+    fun execute(connection: Connection, success: Completion.Succeeded, marker: String?): Answer {
         val claim = success.claim
         val statement =
             if (success.isForgotten) {
-                if (isKnown) forgetKnown else forgetMarked
+                if (marker == null) forgetKnown else forgetMarked
             } else {
-                if (isKnown) completeKnown else completeMarked
+                if (marker == null) completeKnown else completeMarked
             }
         try {
             statement.execute(connection) {
                 this["job_id"] = claim.id.value
                 this["lease"] = claim.lease
                 this["worker"] = UUID.fromString(claim.worker.value)
-                if (!isKnown) text("marker", marker)
+                marker?.let { text("marker", it) }
                 if (success.isForgotten) return@execute
                 this["attempt"] = claim.attempt
                 text("result", success.result)
@@ -53,7 +53,7 @@ internal class CompleteJob(schema: Schema, private val retention: Retention) {
         } catch (e: SQLException) {
             val refusal = e.message.orEmpty()
             if (e.sqlState != NOT_A_NUMBER || REFUSAL !in refusal) throw e
-            return if (isKnown || "[$marker]" in refusal) Answer.CLAIM_LOST else Answer.OTHER_TRANSACTION
+            return if (marker == null || "[$marker]" in refusal) Answer.CLAIM_LOST else Answer.OTHER_TRANSACTION
         }
     }
 
