@@ -1,5 +1,7 @@
 package bench
 
+import java.util.UUID
+
 /** Great numbers of jobs, stored by the server itself: a minute for ten million. */
 internal class Backlog(private val server: Server) {
     /** Waiting jobs numbered from [first], spread over [queues] queues, as many transactions would have stored them. */
@@ -22,6 +24,24 @@ internal class Backlog(private val server: Server) {
                 """,
             )
         }
+    }
+
+    /** Jobs of these [numbers] that [worker] holds, so many [together] in a lease. None of them is kept. */
+    fun hold(numbers: IntRange, worker: UUID, together: Int) {
+        server.execute(
+            """
+            with stored as (
+                insert into $SCHEMA.job (name, queue, args, keep_completed, by_hand)
+                select 'noop', 'noop', $ARGS, interval '0', false
+                from generate_series(${numbers.first}, ${numbers.last}) as number
+                returning id
+            )
+            insert into $SCHEMA.lease (id, worker_id, job_ids, attempts)
+            select id / $together, '$worker', array_agg(id), array_agg(1)
+            from stored
+            group by id / $together
+            """,
+        )
     }
 
     /** Jobs that are put off until tomorrow. */

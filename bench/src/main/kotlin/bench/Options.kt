@@ -51,7 +51,7 @@ internal class Options(
             |  --jdbc-url=…         a server of yours instead of the embedded one; the schema "$SCHEMA" in it is dropped
             |  --runs=3             how often each is measured
             |  --jobs=…             another number of jobs than the question's own; for a try, not for publishing
-            |  --only=…             only what contains this, with its limit: a group, a way or a setting
+            |  --only=…             only what contains this, with its limit: a group, a way or a setting; this|that
             |  --concurrency=…      measures the drain with this setting only; with --prefetch=…
             |  --statements         what each statement cost, from pg_stat_statements; it takes some speed away
             |  --worker-jvm=…       options for the worker's JVM, separated by spaces: a profiler, a collector

@@ -33,7 +33,10 @@ internal class Row(
             series = samples.map { it.series },
         )
 
-        /** With the share of what is possible beside the first figure. Of two times the shorter one is better. */
+        /**
+         * With the share of what is possible beside the first figure, unless it was measured itself. Of two times the
+         * shorter one is better.
+         */
         private fun Map<String, Double?>.comparedWith(limit: Map<String, Double?>?): Map<String, Double?> {
             if (limit == null) return this
             val (name, ours) = entries.first()

@@ -13,6 +13,14 @@ class RowSpec :
             row.figures shouldBe listOf("jobs/s", OF_LIMIT)
         }
 
+        test("a share that was measured closer in time than in the same run is kept") {
+            val measured = Sample(mapOf("jobs/s" to 60.0, OF_LIMIT to 80.0))
+
+            val row = Row.of(way(limit = way()), listOf(measured), listOf(sample(100.0)))
+
+            row.runs.map { it[OF_LIMIT] } shouldBe listOf(80.0)
+        }
+
         test("a time twice as long as the limit's is half of what is possible") {
             val bare = listOf(Sample(mapOf("p50 ms" to 0.5)))
 

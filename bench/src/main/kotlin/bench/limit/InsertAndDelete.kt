@@ -2,11 +2,10 @@ package bench.limit
 
 import bench.Backlog
 import bench.Bench
+import bench.Cost
 import bench.Meter
 import bench.SCHEMA
-import bench.Sample
-import bench.Tables
-import bench.question.Handlers
+import bench.question.Contender
 import bench.worker.Effect
 import com.zaxxer.hikari.HikariConfig
 import com.zaxxer.hikari.HikariDataSource
@@ -27,48 +26,33 @@ import java.util.concurrent.Executors
  * Each thread has a connection of its own, and prepares its statements once; or the transaction and the insert are those
  * of Exposed ([inExposed]), on a pool, as Exposed is used.
  */
-internal class InsertAndDelete(private val tables: Tables, private val inExposed: Boolean = false) {
+internal class InsertAndDelete(private val bench: Bench, private val threads: Int, inExposed: Boolean = false) :
+    Contender {
+    override val warmUp = 60_000
     private val worker = UUID.randomUUID()
+    private val meter = Meter(bench.server.dataSource)
+    private val connections = List(threads) { bench.server.dataSource.connection.also(::prepare) }
+    private val pool = if (inExposed) pool(threads) else null
+    private val db = pool?.let { Database.connect(it) }
+    private val executor = Executors.newFixedThreadPool(threads)
 
     private class Held(val lease: Long, val job: Long, val number: Int)
 
-    fun measure(bench: Bench, threads: Int): Sample {
-        val jobs = bench.options.jobs ?: Handlers.JOBS
-        bench.server.execute(Effect.CREATE)
-        Backlog(bench.server).wait(Handlers.WARM_UP + jobs, archive = false)
-        bench.server.execute(LEASES.replace(":worker", "'$worker'").replace(":threads", "$threads"))
-        bench.server.execute("delete from $SCHEMA.ready")
-        bench.server.settle()
-        val held = held(bench)
-        val connections = List(threads) { bench.server.dataSource.connection.apply { autoCommit = false } }
-        val pool = if (inExposed) pool(bench, threads) else null
-        val db = pool?.let { Database.connect(it) }
-        val executor = Executors.newFixedThreadPool(threads)
-
-        fun work(all: List<Held>) {
-            val shares = all.chunked((all.size + threads - 1) / threads)
-            val tasks = shares.mapIndexed { i, share ->
-                Callable { if (db != null) work(db, share) else work(connections[i], share) }
-            }
-            executor.invokeAll(tasks).forEach { it.get() }
+    override fun bite(numbers: IntRange): Cost {
+        Backlog(bench.server).hold(numbers, worker, together = threads)
+        val shares = held().run { chunked((size + threads - 1) / threads) }
+        val tasks = shares.mapIndexed { i, share ->
+            Callable { if (db != null) work(db, share) else work(connections[i], share) }
         }
-        Meter(bench.server.dataSource).use { meter ->
-            work(held.take(Handlers.WARM_UP))
-            val start = meter.read()
-            work(held.drop(Handlers.WARM_UP))
-            val cost = meter.between(start, meter.read(System.nanoTime()))
-            connections.forEach { it.close() }
-            db?.let(TransactionManager::closeAndUnregister)
-            pool?.close()
-            executor.shutdown()
-            bench.server.execute("truncate $SCHEMA.lease")
-            tables.checkNothingLeft()
-            return Sample(mapOf("jobs/s" to jobs / cost.seconds) + cost.perJob(jobs))
+        val start = meter.read()
+        executor.invokeAll(tasks).forEach { it.get() }
+        return meter.between(start, meter.read(System.nanoTime())).also {
+            bench.server.execute("delete from $SCHEMA.lease where worker_id = '$worker'")
         }
     }
 
-    private fun held(bench: Bench): List<Held> = bench.server.dataSource.connection.use { connection ->
-        connection.createStatement().executeQuery(HELD).use { row ->
+    private fun held(): List<Held> = bench.server.dataSource.connection.use { connection ->
+        connection.createStatement().executeQuery(HELD.replace(":worker", "'$worker'")).use { row ->
             generateSequence { if (row.next()) Held(row.getLong(1), row.getLong(2), row.getInt(3)) else null }.toList()
         }
     }
@@ -107,34 +91,47 @@ internal class InsertAndDelete(private val tables: Tables, private val inExposed
         check(statement.executeUpdate() == 1) { "Job ${job.job} is not in lease ${job.lease}" }
     }
 
-    private fun pool(bench: Bench, connections: Int) = HikariConfig().run {
+    override fun close() {
+        executor.shutdown()
+        connections.forEach { it.close() }
+        db?.let(TransactionManager::closeAndUnregister)
+        pool?.close()
+        meter.close()
+    }
+
+    private fun prepare(connection: Connection) {
+        connection.createStatement().use { it.execute(BY_INDEX) }
+        connection.autoCommit = false
+    }
+
+    private fun pool(connections: Int) = HikariConfig().run {
         dataSource = bench.server.dataSource
         maximumPoolSize = connections
         isAutoCommit = false
+        connectionInitSql = BY_INDEX
         HikariDataSource(this)
     }
 
     private companion object {
+        /** As in ours: a plan that is made while the tables are small goes through them row by row. */
+        const val BY_INDEX = "set enable_seqscan = off"
         const val TEXT = "an address, a file name or two, an id of something that lies elsewhere"
-        const val LEASES = """
-            insert into $SCHEMA.lease (id, worker_id, job_ids, attempts)
-            select id / :threads, :worker, array_agg(id), array_agg(1)
-            from $SCHEMA.job
-            group by id / :threads
-        """
         const val HELD = """
             select lease.id, job.id, (job.args::json ->> 'number')::int
             from $SCHEMA.lease
             cross join lateral unnest(job_ids) as held (id)
             join $SCHEMA.job on job.id = held.id
+            where worker_id = :worker
             order by job.id
         """
+
+        /** As in ours, a worker is compared in a way no index serves: else all its leases may be walked for each job. */
         const val DELETE = """
             delete from $SCHEMA.job
             where id = ?
               and exists (
                   select from $SCHEMA.lease
-                  where id = ? and worker_id = ? and ? = any(job_ids)
+                  where id = ? and worker_id is not distinct from ? and ? = any(job_ids)
                   for key share
               )
         """

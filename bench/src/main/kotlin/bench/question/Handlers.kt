@@ -1,7 +1,8 @@
 package bench.question
 
-import bench.Backlog
 import bench.Bench
+import bench.Cost
+import bench.OF_LIMIT
 import bench.Question
 import bench.SCHEMA
 import bench.Sample
@@ -10,67 +11,92 @@ import bench.Way
 import bench.limit.InsertAndDelete
 import bench.worker.Effect
 import bench.worker.Handler
-import bench.worker.WorkerProcess
 import bench.worker.WorkerSettings
 
-/** What it costs that the rows of a handler and the end of its job are one commit. */
+/**
+ * What it costs that the rows of a handler and the end of its job are one commit. Who is compared takes turns every few
+ * seconds: within minutes a shared machine changes its pace by more than what is to be seen.
+ */
 internal object Handlers : Question {
     override val name = "handlers"
     override val asks =
-        "how many jobs a second are done whose handlers insert one row in the transaction that completes the job, " +
-            "200,000 after as many unmeasured ones? Bare SQL: the same insert and a fenced delete of the job, which " +
-            "is in a lease already, by as many threads as handlers run at once; and with the insert in Exposed"
+        "how many jobs a second are done whose handlers insert one row in the transaction that completes the job? " +
+            "Four bites of 30,000, in turn with bare SQL, after 300,000 unmeasured jobs. Bare SQL: the same insert " +
+            "and a fenced delete of the job, which is in a lease already, by as many threads as handlers run at " +
+            "once; and with the insert in Exposed"
 
-    private class Form(val what: String, val handler: Handler, val archive: Boolean = false)
+    private class Form(
+        val what: String,
+        val handler: Handler,
+        val archive: Boolean = false,
+        val isExposed: Boolean = true,
+    )
 
     override fun ways(bench: Bench): List<Way> = TUNINGS.flatMap { tuning ->
-        val bare =
-            Way("", "bare SQL", "${tuning.concurrency} threads", isBare = true) {
-                InsertAndDelete(it).measure(bench, tuning.concurrency!!)
+        val threads = tuning.concurrency!!
+        val plain = { InsertAndDelete(bench, threads) }
+        val inExposed = { InsertAndDelete(bench, threads, inExposed = true) }
+        val bare = Way("", "bare SQL", "$threads threads", isBare = true) { measure(bench, it, plain) }
+        val bareInExposed =
+            Way("", "bare SQL, insert in Exposed", "$threads threads", bare) {
+                measure(bench, it, inExposed, mapOf(OF_LIMIT to plain))
             }
-        val inExposed =
-            Way("", "bare SQL, insert in Exposed", "${tuning.concurrency} threads", bare) {
-                InsertAndDelete(it, inExposed = true).measure(bench, tuning.concurrency!!)
+        listOf(bare, bareInExposed) + FORMS.map { form ->
+            val settings =
+                WorkerSettings(
+                    bench.server.url, form.archive, tuning.concurrency, tuning.prefetch,
+                    pollEveryMillis = SELDOM, handler = form.handler,
+                )
+            val others = if (form.isExposed) {
+                mapOf(OF_LIMIT to plain, OF_EXPOSED to inExposed)
+            } else {
+                mapOf(OF_LIMIT to plain)
             }
-        listOf(bare, inExposed) + listOf(
-            Form("on JDBC", Handler.IN_JDBC),
-            Form("in Exposed", Handler.IN_EXPOSED),
-            Form("in Exposed, not watched", Handler.UNWATCHED),
-            Form("in Exposed, archived", Handler.IN_EXPOSED, archive = true),
-        ).map { form ->
-            Way("", form.what, "$tuning", bare) { tables ->
-                measure(bench, tables, form, tuning)
-            }
+            Way("", form.what, "$tuning", bare) { measure(bench, it, { ToldWorker(bench, settings) }, others) }
         }
     }
 
-    private fun measure(bench: Bench, tables: Tables, form: Form, tuning: Tuning): Sample {
-        val jobs = bench.options.jobs ?: JOBS
-        val settings =
-            WorkerSettings(
-                bench.server.url, form.archive, tuning.concurrency, tuning.prefetch, handler = form.handler,
-            )
+    /** How fast [subject] is, and of how fast each of [others] is in the same time that is how many per cent. */
+    private fun measure(
+        bench: Bench,
+        tables: Tables,
+        subject: () -> Contender,
+        others: Map<String, () -> Contender> = emptyMap(),
+    ): Sample {
         bench.server.execute(Effect.CREATE)
-        WorkerProcess.start(settings, bench.options).use { worker ->
-            val backlog = Backlog(bench.server)
-            repeat(LIVES) { life ->
-                backlog.wait(WARM_UP / LIVES, archive = form.archive, first = jobs + life * WARM_UP / LIVES)
-                worker.drain(WARM_UP / LIVES)
-            }
-            backlog.wait(jobs, archive = form.archive)
-            bench.server.settle()
-            val cost = worker.drain(jobs).cost
-            tables.checkNothingLeft()
-            val effects = bench.server.ask("select count(*) from $SCHEMA.effect").toInt()
-            check(effects == WARM_UP + jobs) { "$effects rows were inserted by ${WARM_UP + jobs} jobs" }
-            return Sample(mapOf("jobs/s" to jobs / cost.seconds) + cost.perJob(jobs))
+        val us = subject()
+        val them = others.mapValues { it.value() }
+        var done = 0
+
+        fun Contender.bite(jobs: Int = BITE) = bite(done until done + jobs).also { done += jobs }
+        (them.values + us).forEach { it.bite(it.warmUp) }
+        bench.server.settle()
+        val rounds = List((bench.options.jobs ?: JOBS) / BITE) { us.bite() to them.mapValues { it.value.bite() } }
+        (them.values + us).forEach { it.close() }
+        tables.checkNothingLeft()
+        val effects = bench.server.ask("select count(*) from $SCHEMA.effect").toInt()
+        check(effects == done) { "$effects rows were inserted by $done jobs" }
+
+        val jobs = rounds.size * BITE
+        val cost = rounds.map { it.first }.reduce(Cost::plus)
+        val shares = them.mapValues { (name, _) ->
+            100 * rounds.sumOf { it.second.getValue(name).seconds } / cost.seconds
         }
+        return Sample(mapOf("jobs/s" to jobs / cost.seconds) + shares + cost.perJob(jobs))
     }
 
     private val TUNINGS = listOf(Tuning(concurrency = 8, prefetch = null), Tuning(concurrency = 32, prefetch = 200))
-    internal const val WARM_UP = 200_000
+    private val FORMS =
+        listOf(
+            Form("on JDBC", Handler.IN_JDBC, isExposed = false),
+            Form("in Exposed", Handler.IN_EXPOSED),
+            Form("in Exposed, not watched", Handler.UNWATCHED),
+            Form("in Exposed, archived", Handler.IN_EXPOSED, archive = true),
+        )
+    private const val BITE = 30_000
+    private const val JOBS = 4 * BITE
 
-    /** A worker that is run again has code compiled again. That took 10 µs for each of 40,000 jobs; of many it is less. */
-    internal const val JOBS = 200_000
-    private const val LIVES = 2
+    /** A worker is told of each bite, and should not find it a moment before. */
+    private const val SELDOM = 60_000L
+    private const val OF_EXPOSED = "% of it in Exposed"
 }

@@ -37,6 +37,11 @@ internal class WorkerProcess private constructor(private val process: Process) :
     /** Lets it run. It returns when the worker is asleep, because nothing is waiting. */
     fun attend(atMost: Int, server: Server, queues: Int = 1) {
         begin(atMost)
+        awaitSleep(server, queues)
+    }
+
+    /** Waits until nobody has told it of jobs that it has not looked for. */
+    fun awaitSleep(server: Server, queues: Int = 1) {
         while (server.ask(SLEEPERS).toInt() < queues) Thread.sleep(LOOK_EVERY_MILLIS)
     }
 
