@@ -24,7 +24,7 @@ internal class Bench(val server: Server, val options: Options) {
     /** A limit comes just before the first way that is compared with it, and with it when it was not asked for. */
     private fun wanted(ways: List<Way>): List<Way> {
         val all = ways.flatMap { listOfNotNull(it.limit, it) }.distinct()
-        val asked = all.filter { way -> options.only?.split('|')?.any { it in way.toString() } ?: true }
+        val asked = all.filter { options.wants(it.toString()) }
         return all.filter { way -> way in asked || asked.any { it.limit == way } }
     }
 }

@@ -12,6 +12,9 @@ internal class Options(
     val concurrency: Int?,
     val prefetch: Int?,
 ) {
+    /** Whether [way], by its name, is among what was asked for. */
+    fun wants(way: String): Boolean = only == null || only.split('|').any { it in way }
+
     companion object {
         private val NAMES =
             setOf("jdbc-url", "runs", "jobs", "only", "statements", "worker-jvm", "concurrency", "prefetch")
@@ -51,7 +54,7 @@ internal class Options(
             |  --jdbc-url=…         a server of yours instead of the embedded one; the schema "$SCHEMA" in it is dropped
             |  --runs=3             how often each is measured
             |  --jobs=…             another number of jobs than the question's own; for a try, not for publishing
-            |  --only=…             only what contains this, with its limit: a group, a way or a setting; this|that
+            |  --only=…             only what contains this, with its limit: a group, a way, a setting; or one of this|that
             |  --concurrency=…      measures the drain with this setting only; with --prefetch=…
             |  --statements         what each statement cost, from pg_stat_statements; it takes some speed away
             |  --worker-jvm=…       options for the worker's JVM, separated by spaces: a profiler, a collector

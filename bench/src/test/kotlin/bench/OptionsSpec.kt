@@ -23,6 +23,15 @@ class OptionsSpec :
             options.only shouldBe "archive off, one worker"
         }
 
+        test("wants what contains the text, or one of several, and all when nothing is said") {
+            val several = parse("--only=on JDBC, 8|in Exposed, 8")
+
+            several.wants("on JDBC, 8 at once") shouldBe true
+            several.wants("bare SQL, insert in Exposed, 8 threads") shouldBe true
+            several.wants("in Exposed, archived, 8 at once") shouldBe false
+            parse().wants("in Exposed, archived, 8 at once") shouldBe true
+        }
+
         context("refuses what it does not understand:") {
             val wrong =
                 listOf(

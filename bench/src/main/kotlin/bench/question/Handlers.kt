@@ -1,6 +1,7 @@
 package bench.question
 
 import bench.Bench
+import bench.Contender
 import bench.Cost
 import bench.OF_LIMIT
 import bench.Question
@@ -47,10 +48,8 @@ internal object Handlers : Question {
                     bench.server.url, form.archive, tuning.concurrency, tuning.prefetch,
                     pollEveryMillis = SELDOM, handler = form.handler,
                 )
-            val others = if (form.isExposed) {
-                mapOf(OF_LIMIT to plain, OF_EXPOSED to inExposed)
-            } else {
-                mapOf(OF_LIMIT to plain)
+            val others = mapOf(OF_LIMIT to plain, OF_EXPOSED to inExposed).filterKeys {
+                it == OF_LIMIT || form.isExposed
             }
             Way("", form.what, "$tuning", bare) { measure(bench, it, { ToldWorker(bench, settings) }, others) }
         }
@@ -68,16 +67,19 @@ internal object Handlers : Question {
         val them = others.mapValues { it.value() }
         var done = 0
 
-        fun Contender.bite(jobs: Int = BITE) = bite(done until done + jobs).also { done += jobs }
+        val all = bench.options.jobs ?: JOBS
+        val bite = minOf(all, BITE)
+
+        fun Contender.bite(jobs: Int = bite) = bite(done until done + jobs).also { done += jobs }
         (them.values + us).forEach { it.bite(it.warmUp) }
         bench.server.settle()
-        val rounds = List((bench.options.jobs ?: JOBS) / BITE) { us.bite() to them.mapValues { it.value.bite() } }
+        val rounds = List(all / bite) { us.bite() to them.mapValues { it.value.bite() } }
         (them.values + us).forEach { it.close() }
         tables.checkNothingLeft()
         val effects = bench.server.ask("select count(*) from $SCHEMA.effect").toInt()
         check(effects == done) { "$effects rows were inserted by $done jobs" }
 
-        val jobs = rounds.size * BITE
+        val jobs = rounds.size * bite
         val cost = rounds.map { it.first }.reduce(Cost::plus)
         val shares = them.mapValues { (name, _) ->
             100 * rounds.sumOf { it.second.getValue(name).seconds } / cost.seconds

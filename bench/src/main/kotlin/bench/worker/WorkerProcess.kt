@@ -40,7 +40,7 @@ internal class WorkerProcess private constructor(private val process: Process) :
         awaitSleep(server, queues)
     }
 
-    /** Waits until nobody has told it of jobs that it has not looked for. */
+    /** Waits until the worker is asleep, because nothing is waiting. */
     fun awaitSleep(server: Server, queues: Int = 1) {
         while (server.ask(SLEEPERS).toInt() < queues) Thread.sleep(LOOK_EVERY_MILLIS)
     }

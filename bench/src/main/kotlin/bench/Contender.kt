@@ -1,6 +1,4 @@
-package bench.question
-
-import bench.Cost
+package bench
 
 /** Who does jobs and is compared with others. Closed when all of them are done. */
 internal interface Contender : AutoCloseable {
