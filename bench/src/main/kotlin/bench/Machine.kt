@@ -16,13 +16,15 @@ internal class Machine(
     /** How long the disk of the server takes to make eight kilobytes durable, where that can be tried. */
     val diskMicros: Double?,
     val postgres: String,
+    /** Of the server, as the URL says it. */
+    val host: String,
     val settings: Map<String, String>,
     val loadAverage: Double,
 ) {
     /** The same in short, for the foot of a chart. */
     fun lines(): List<String> = listOf(
         "$processor, $cores cores, $memory, a durable write in ${diskMicros.short()} µs, $system. $jvm",
-        "PostgreSQL $postgres on the same machine, ${settings.entries.joinToString { "${it.key}=${it.value}" }}",
+        "PostgreSQL $postgres on $host, ${settings.entries.joinToString { "${it.key}=${it.value}" }}",
     )
 
     override fun toString(): String =
@@ -30,7 +32,7 @@ internal class Machine(
         |machine     $processor, $cores cores, $memory, $system
         |disk        a durable write of 8 kB takes ${diskMicros.short()} µs
         |JVM         $jvm
-        |PostgreSQL  $postgres (${settings.entries.joinToString { "${it.key}=${it.value}" }})
+        |PostgreSQL  $postgres on $host (${settings.entries.joinToString { "${it.key}=${it.value}" }})
         |load        $loadAverage before the first run; "others %" is what other processes took of the machine meanwhile
         """.trimMargin()
 
@@ -44,11 +46,18 @@ internal class Machine(
             memory = line("/proc/meminfo", "MemTotal")?.let { "${it.substringBefore(' ').toLong() / 1024} MB" } ?: "?",
             system = "${System.getProperty("os.name")} ${System.getProperty("os.version")}",
             jvm = "${System.getProperty("java.vm.name")} ${System.getProperty("java.runtime.version")}",
-            diskMicros = diskMicros(File(server.ask("show data_directory"))),
+            diskMicros = server.folder()?.let(::diskMicros),
             postgres = server.ask("show server_version"),
+            host = server.url.substringAfter("//").substringBefore('/').substringBeforeLast(':'),
             settings = SETTINGS.associateWith { server.ask("show $it") },
             loadAverage = ManagementFactory.getOperatingSystemMXBean().systemLoadAverage,
         )
+
+        /** Who may not read where it is is told nothing. */
+        private fun Server.folder(): File? =
+            ask("select coalesce(max(setting), '') from pg_settings where name = 'data_directory'")
+                .takeIf { it.isNotEmpty() }
+                ?.let(::File)
 
         /** The median of some hundred writes to a new file beside the server's folder. Null where it is not here. */
         private fun diskMicros(data: File): Double? {

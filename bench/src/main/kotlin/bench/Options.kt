@@ -36,7 +36,7 @@ internal class Options(
                 questions = asked.ifEmpty { known },
                 jdbcUrl = values["jdbc-url"],
                 runs = number("runs", from = 1) ?: 3,
-                jobs = number("jobs", from = 1_000),
+                jobs = number("jobs", from = 10_000),
                 only = values["only"],
                 statements = "statements" in values,
                 workerJvm = values["worker-jvm"].orEmpty().split(' ').filter { it.isNotEmpty() },
@@ -51,11 +51,12 @@ internal class Options(
             |${questions.joinToString("\n") { "  ${it.name.padEnd(10)} ${it.asks}" }}
             |
             |Options
-            |  --jdbc-url=…         a server of yours instead of the embedded one; the schema "$SCHEMA" in it is dropped
+            |  --jdbc-url=…         a server of yours instead of the embedded one, as who may say `checkpoint`; the schema
+            |                       "$SCHEMA" in it is dropped
             |  --runs=3             how often each is measured
-            |  --jobs=…             another number of jobs than the question's own; for a try, not for publishing
+            |  --jobs=…             another number of jobs, for a try, of those that drain, enqueue or have transactions
             |  --only=…             only what contains this, with its limit: a group, a way, a setting; or one of this|that
-            |  --concurrency=…      measures the drain with this setting only; with --prefetch=…
+            |  --concurrency=…      measures drain and steady with this setting only; with --prefetch=…
             |  --statements         what each statement cost, from pg_stat_statements; it takes some speed away
             |  --worker-jvm=…       options for the worker's JVM, separated by spaces: a profiler, a collector
             """.trimMargin()

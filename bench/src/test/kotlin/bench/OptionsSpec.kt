@@ -38,7 +38,7 @@ class OptionsSpec :
                     "--run=1" to "There is no option --run",
                     "drian" to "There is no question \"drian\"",
                     "--runs=many" to "--runs must be a number from 1, but was \"many\"",
-                    "--jobs=10" to "--jobs must be a number from 1000, but was \"10\"",
+                    "--jobs=10" to "--jobs must be a number from 10000, but was \"10\"",
                 )
             for ((argument, complaint) in wrong) {
                 test(argument) { shouldThrow<IllegalArgumentException> { parse(argument) }.message shouldBe complaint }

@@ -17,9 +17,9 @@ private class Ticket(val rank: Long, val job: Long) : Comparable<Ticket> {
 }
 
 /**
- * Claims and completes by bare SQL, on one connection: the tickets in the order of their key from an exact bound, one
- * lease row a batch, a fence by lease and worker. This is the least that the design can do; no heartbeat, no rescue, no
- * other priorities, no job that fails.
+ * Claims and completes by bare SQL, on one connection: the tickets in the order of their key from an exact bound, each
+ * locked before it is taken, one lease row a batch, a fence by lease and worker. This is the design as one writes it by
+ * hand; no heartbeat, no rescue, no other priorities, no job that fails.
  */
 internal class BareClaims(private val connection: Connection, private val worker: UUID, archive: Boolean) {
     private val claim = connection.prepareStatement("with $CLAIM")
@@ -121,7 +121,7 @@ internal class BareClaims(private val connection: Connection, private val worker
 
         private const val END_PARAMETERS = 3
 
-        private fun ending(archive: Boolean) = if (archive) "$END, $ARCHIVE" else END
+        private fun ending(archive: Boolean) = if (archive) "$END *), $ARCHIVE" else "$END id)"
 
         // A worker is compared in a way no index serves, as the engine does.
         private const val END = """
@@ -133,9 +133,7 @@ internal class BareClaims(private val connection: Connection, private val worker
             gone as materialized (
                 delete from $SCHEMA.job
                 where id = any(?::bigint[]) and (select count(*) from ended) > 0
-                returning *
-            )
-        """
+                returning"""
         private const val ARCHIVE = """
             archived as (
                 insert into $SCHEMA.archive (id, name, queue, priority, args, ending, attempt, max_attempts, worker_id,

@@ -94,7 +94,7 @@ internal object BareInserts {
             returning id
         )
         insert into $SCHEMA.ready (queue, lane, rank, job_id, attempt)
-        select 'noop', 0, pg_current_xact_id()::text::bigint, id, 0
+        select 'noop', 0, (select pg_current_xact_id()::text::bigint), id, 0
         from stored
         returning job_id
     """

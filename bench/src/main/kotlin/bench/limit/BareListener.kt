@@ -3,16 +3,22 @@ package bench.limit
 import bench.NoopArgs
 import bench.worker.LINE
 import org.postgresql.PGConnection
+import org.postgresql.ds.PGSimpleDataSource
 import java.util.UUID
-import javax.sql.DataSource
 import kotlin.concurrent.thread
 
 /**
  * Sleeps in `LISTEN`, and claims and completes what it is told of, on the connection that heard it: the least between a
- * commit and the start of a handler, as long as claims are durable.
+ * commit and the start of a handler, as long as claims are durable. Of Kittiwake it has the sockets, on which the driver
+ * does not wait a millisecond after each notification for another one.
  */
-internal class BareListener(source: DataSource, private val onStart: (NoopArgs) -> Unit) : AutoCloseable {
-    private val connection = BareClaims.connect(source)
+internal class BareListener(url: String, private val onStart: (NoopArgs) -> Unit) : AutoCloseable {
+    private val connection =
+        PGSimpleDataSource().run {
+            setURL(url)
+            socketFactory = PROMPT_SOCKETS
+            BareClaims.connect(this)
+        }
     private val claims = BareClaims(connection, UUID.randomUUID(), archive = true)
 
     @Volatile
@@ -48,6 +54,7 @@ internal class BareListener(source: DataSource, private val onStart: (NoopArgs) 
 
     companion object {
         const val CHANNEL = "bare"
+        private const val PROMPT_SOCKETS = "kittiwake.postgres.PromptSocketFactory"
         private const val MOST = 500
         private const val LOOK_EVERY_MILLIS = 1_000
     }

@@ -20,8 +20,8 @@ import java.util.concurrent.Callable
 import java.util.concurrent.Executors
 
 /**
- * A transaction for each job that inserts a row and deletes the job, if it is in a lease of this worker: the least that
- * a transactional handler can do. The jobs are in leases before the clock starts.
+ * A transaction for each job that inserts a row and deletes the job, if it is in a lease of this worker: what a
+ * transactional handler has to do. The jobs are in leases before the clock starts.
  *
  * Each thread has a connection of its own, and prepares its statements once; or the transaction and the insert are those
  * of Exposed ([inExposed]), on a pool, as Exposed is used.
@@ -86,10 +86,9 @@ internal class InsertAndDelete(private val bench: Bench, private val threads: In
     }
 
     private fun delete(statement: PreparedStatement, job: Held) {
-        statement.setLong(1, job.job)
-        statement.setLong(2, job.lease)
-        statement.setObject(3, worker)
-        statement.setLong(4, job.job)
+        for (parameter in listOf(1, 2, 5)) statement.setLong(parameter, job.job)
+        statement.setLong(3, job.lease)
+        statement.setObject(4, worker)
         check(statement.executeUpdate() == 1) { "Job ${job.job} is not in lease ${job.lease}" }
     }
 
@@ -127,14 +126,14 @@ internal class InsertAndDelete(private val bench: Bench, private val threads: In
             order by job.id
         """
 
-        /** As in ours, a worker is compared in a way no index serves: else all its leases may be walked for each job. */
+        /** The fence of ours: it locks nothing, and compares the worker in a way that walks no index of all its leases. */
         const val DELETE = """
             delete from $SCHEMA.job
             where id = ?
+              and taken_back = (select taken_back from $SCHEMA.job where id = ?)
               and exists (
                   select from $SCHEMA.lease
                   where id = ? and worker_id is not distinct from ? and ? = any(job_ids)
-                  for key share
               )
         """
     }

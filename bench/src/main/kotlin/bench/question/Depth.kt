@@ -17,9 +17,13 @@ internal object Depth : Question {
     override val name = "depth"
     override val asks =
         "how fast are jobs claimed and done while few and while many more are waiting? At each depth 20 times " +
-            "10,000, each time by a worker that was just started, and as many as it did are stored in between"
+            "10,000, each time by a worker that was just started, and as many as it did are stored in between; " +
+            "and 500,000 in one go, after 2,000,000 unmeasured ones"
 
     override val bars = listOf("jobs/s", "claim p50 ms")
+
+    /** How many jobs are done at a time, and how often; before that some go unmeasured. */
+    private class Pieces(val name: String, val jobs: Int, val count: Int, val unmeasured: Int, val warmUps: Int)
 
     /** What is there beside the jobs of a bite: a worker claims ahead, and should find enough at each depth. */
     private class Heap(val waiting: Int, val scheduled: Int = 0, val archived: Int = 0) {
@@ -42,10 +46,20 @@ internal object Depth : Question {
     override fun ways(bench: Bench): List<Way> {
         val waiting = listOf(Heap(FEW), Heap(MILLION), Heap(10 * MILLION))
         val others = listOf(Heap(FEW, scheduled = MILLION), Heap(FEW, archived = 10 * MILLION))
-        return comparedWithFirst(waiting + others) { heap, few ->
-            Way("one worker", "$heap", "${Tuning.TUNED}", few) { measure(bench, it, heap, worker(bench)) }
-        } + comparedWithFirst(waiting) { heap, few ->
-            Way("bare SQL", "$heap", "batch 500", few, isBare = true) { measure(bench, it, heap, bare(bench)) }
+        val ends = listOf(Heap(FEW), Heap(10 * MILLION))
+        return worker(bench, BITES, waiting + others) + bare(bench, BITES, waiting) +
+            worker(bench, IN_ONE_GO, ends) + bare(bench, IN_ONE_GO, ends)
+    }
+
+    private fun worker(bench: Bench, pieces: Pieces, heaps: List<Heap>) = comparedWithFirst(heaps) { heap, few ->
+        Way("one worker, ${pieces.name}", "$heap", "${Tuning.TUNED}", few) {
+            measure(bench, it, heap, pieces, worker(bench))
+        }
+    }
+
+    private fun bare(bench: Bench, pieces: Pieces, heaps: List<Heap>) = comparedWithFirst(heaps) { heap, few ->
+        Way("bare SQL, ${pieces.name}", "$heap", "batch 500", few, isBare = true) {
+            measure(bench, it, heap, pieces, bare(bench))
         }
     }
 
@@ -74,33 +88,34 @@ internal object Depth : Question {
         }
     }
 
-    private fun measure(bench: Bench, tables: Tables, heap: Heap, biter: Biter): Sample = biter.use {
+    private fun measure(bench: Bench, tables: Tables, heap: Heap, pieces: Pieces, biter: Biter): Sample = biter.use {
         val backlog = Backlog(bench.server)
-        val stored = heap.waiting + BITE
+        val stored = heap.waiting + pieces.jobs
 
         fun bites(count: Int) = List(count) {
-            biter.bite(BITE).also {
+            biter.bite(pieces.jobs).also {
                 check(it.done < stored) { "All $stored jobs were done: there were too few to claim ahead" }
                 backlog.wait(it.done)
             }
         }
-        backlog.wait(WARM_UP)
-        biter.warmUp(WARM_UP)
-        tables.forgetArchive()
+        repeat(pieces.warmUps) {
+            backlog.wait(WARM_UP)
+            biter.warmUp(WARM_UP)
+            tables.forgetArchive()
+        }
         backlog.archive(heap.archived)
         backlog.schedule(heap.scheduled)
         backlog.wait(stored)
         bench.server.settle()
-        bites(UNMEASURED)
-        val bites = bites((bench.options.jobs ?: JOBS) / BITE)
+        bites(pieces.unmeasured)
+        val bites = bites(pieces.count)
         val left = bench.server.ask("select count(*) from $SCHEMA.job").toInt()
         val expected = stored + heap.scheduled
         check(left == expected) { "$left jobs are left, but $expected should be" }
-        sample(bites)
+        sample(bites, pieces.jobs * pieces.count)
     }
 
-    private fun sample(bites: List<Bite>): Sample {
-        val jobs = bites.size * BITE
+    private fun sample(bites: List<Bite>, jobs: Int): Sample {
         val cost = bites.map { it.cost }.reduce(Cost::plus)
         val claims = bites.flatMap { it.claimMillis }.sorted()
         return Sample(mapOf("jobs/s" to jobs / cost.seconds) + claims.middleAndEdge("claim") + cost.perJob(jobs))
@@ -108,8 +123,7 @@ internal object Depth : Question {
 
     private const val FEW = 10_000
     private const val MILLION = 1_000_000
-    private const val BITE = 10_000
-    private const val JOBS = 20 * BITE
-    private const val UNMEASURED = 5
-    private const val WARM_UP = 300_000
+    private const val WARM_UP = 400_000
+    private val BITES = Pieces("10,000 at a time", jobs = 10_000, count = 20, unmeasured = 5, warmUps = 1)
+    private val IN_ONE_GO = Pieces("500,000 in one go", jobs = 500_000, count = 1, unmeasured = 0, warmUps = 5)
 }

@@ -81,10 +81,13 @@ internal object Handlers : Question {
 
         val jobs = rounds.size * bite
         val cost = rounds.map { it.first }.reduce(Cost::plus)
-        val shares = them.mapValues { (name, _) ->
-            100 * rounds.sumOf { it.second.getValue(name).seconds } / cost.seconds
-        }
-        return Sample(mapOf("jobs/s" to jobs / cost.seconds) + shares + cost.perJob(jobs))
+        val inTurn = them.mapValues { (name, _) -> rounds.sumOf { it.second.getValue(name).seconds } }
+        return Sample(
+            mapOf("jobs/s" to jobs / cost.seconds) +
+                inTurn.mapValues { (_, seconds) -> 100 * seconds / cost.seconds } +
+                inTurn.entries.associate { (name, seconds) -> RATES.getValue(name) to jobs / seconds } +
+                cost.perJob(jobs),
+        )
     }
 
     private val TUNINGS = listOf(Tuning(concurrency = 8, prefetch = null), Tuning(concurrency = 32, prefetch = 200))
@@ -101,4 +104,7 @@ internal object Handlers : Question {
     /** A worker is told of each bite, and should not find it a moment before. */
     private const val SELDOM = 60_000L
     private const val OF_EXPOSED = "% of it in Exposed"
+
+    /** How fast that was in the turns of whoever is compared with it. */
+    private val RATES = mapOf(OF_LIMIT to "bare in turn, jobs/s", OF_EXPOSED to "in Exposed in turn, jobs/s")
 }

@@ -54,8 +54,8 @@ internal object Latency : Question {
         val bare = Way("", "commit to start, bare LISTEN", isBare = true) { tables -> bare(bench, tables) }
         return listOf(bare) + listOf(
             Telling("commit to start, JDBC", enqueue = ::throughJdbc),
-            Telling("commit to start, submit", enqueue = ::throughSubmit),
-            Telling("lateness of delayed jobs", isDelayed = true, enqueue = ::delayed),
+            Telling("commit to start, submit") { tables, _ -> throughSubmit(tables) },
+            Telling("lateness of delayed jobs", isDelayed = true) { tables, _ -> delayed(tables) },
         ).map { told ->
             Way("", told.what, "default, pollEvery 60s", bare.takeUnless { told.isDelayed }) { tables ->
                 measure(bench, tables, told)
@@ -84,8 +84,7 @@ internal object Latency : Question {
         System.nanoTime().let { Committed(it, it - started) }
     }
 
-    private fun throughBareSql(tables: Tables, connection: Connection): EnqueueOne {
-        check(tables.server.url.isNotEmpty())
+    private fun throughBareSql(connection: Connection): EnqueueOne {
         val writer = BareInserts.notifying(connection)
         return EnqueueOne { number ->
             writer.write(number..number)
@@ -93,22 +92,16 @@ internal object Latency : Question {
         }
     }
 
-    private fun throughSubmit(tables: Tables, connection: Connection): EnqueueOne {
-        check(!connection.isClosed)
-        return EnqueueOne { number ->
-            runBlocking { tables.kittiwake.submit(type, NoopArgs(number)) }
-            Committed(System.nanoTime())
-        }
+    private fun throughSubmit(tables: Tables) = EnqueueOne { number ->
+        runBlocking { tables.kittiwake.submit(type, NoopArgs(number)) }
+        Committed(System.nanoTime())
     }
 
     /** Due in another order than they were enqueued in, from half a second to three later. */
-    private fun delayed(tables: Tables, connection: Connection): EnqueueOne {
-        check(!connection.isClosed)
-        return EnqueueOne { number ->
-            val wait = (500 + number * 997 % 2_500).milliseconds
-            runBlocking { tables.kittiwake.submit(type, NoopArgs(number)) { delay = wait } }
-            Committed(System.nanoTime())
-        }
+    private fun delayed(tables: Tables) = EnqueueOne { number ->
+        val wait = (500 + number * 997 % 2_500).milliseconds
+        runBlocking { tables.kittiwake.submit(type, NoopArgs(number)) { delay = wait } }
+        Committed(System.nanoTime())
     }
 
     private fun measure(bench: Bench, tables: Tables, told: Telling): Sample {
@@ -127,7 +120,7 @@ internal object Latency : Question {
         val settings = WorkerSettings(bench.server.url, archive = true, handler = Handler.BARE)
         WorkerProcess.start(settings, bench.options).use { listener ->
             listener.begin(WARM_UP + MEASURED)
-            return tell(bench, tables, listener, Telling("", enqueue = ::throughBareSql))
+            return tell(bench, tables, listener, Telling("") { _, connection -> throughBareSql(connection) })
         }
     }
 
@@ -139,10 +132,11 @@ internal object Latency : Question {
                 val one = told.enqueue(tables, connection)
                 one.each(WARM_UP_EVERY, 0 until WARM_UP)
                 while (worker.look().completed < WARM_UP) Thread.sleep(LOOK_EVERY_MILLIS)
-                val start = meter.read()
+                val (start, before) = meter.read() to worker.look()
                 val committed = one.each(EVERY, WARM_UP until WARM_UP + MEASURED)
+                while (worker.look().completed < WARM_UP + MEASURED) Thread.sleep(LOOK_EVERY_MILLIS)
+                val cost = meter.between(start, meter.read()).with(worker.look().cpu - before.cpu)
                 val attended = worker.finish(WARM_UP + MEASURED)
-                val cost = meter.between(start, meter.read())
                 val waits = if (told.isDelayed) lateness(bench, attended) else waits(attended, committed)
                 return Sample(figures(waits.sorted(), committed.mapNotNull { it.nanos }, cost))
             }

@@ -8,6 +8,7 @@ import bench.Question
 import bench.Sample
 import bench.Tables
 import bench.Way
+import bench.limit.BareWays
 import bench.noop
 import bench.worker.Handler
 import bench.worker.WorkerProcess
@@ -24,11 +25,14 @@ internal object Many : Question {
 
     override val bars = listOf("jobs/s", "heap B/job beside the handler's own")
 
-    override fun ways(bench: Bench): List<Way> = listOf(1, 2, 4, 8).map { processes ->
-        Way("worker processes", "$processes", "${Tuning.TUNED}") { processes(bench, it, processes) }
-    } + listOf(1, 1_000).map { queues ->
-        Way("queues in one worker", "%,d".format(queues), "default settings") { queues(bench, it, queues) }
-    } + Way("suspended handlers", "%,d in delay()".format(SUSPENDED)) { suspended(bench, it) }
+    override fun ways(bench: Bench): List<Way> {
+        val bare = BareWays(bench).drain("worker processes", batch = 500, archive = true)
+        return listOf(1, 2, 4, 8).map { processes ->
+            Way("worker processes", "$processes", "${Tuning.TUNED}", bare) { processes(bench, it, processes) }
+        } + listOf(1, 1_000).map { queues ->
+            Way("queues in one worker", "%,d".format(queues), "default settings", bare) { queues(bench, it, queues) }
+        } + Way("suspended handlers", "%,d in delay()".format(SUSPENDED)) { suspended(bench, it) }
+    }
 
     /** From the first order to the last completion anywhere. */
     private fun processes(bench: Bench, tables: Tables, processes: Int): Sample {

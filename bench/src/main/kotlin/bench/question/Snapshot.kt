@@ -1,6 +1,7 @@
 package bench.question
 
 import bench.Bench
+import bench.Cost
 import bench.Ids
 import bench.Meter
 import bench.Point
@@ -56,9 +57,10 @@ internal object Snapshot : Question {
         val claims: List<Double>,
         val backlog: Int,
         val offered: Double,
-        val done: Double,
-        val serverShare: Double?,
+        val completed: Int,
+        val cost: Cost,
     ) {
+        val done get() = completed / cost.seconds
         val p50 get() = claims.percentile(.5)
         val p99 get() = claims.percentile(.99)
     }
@@ -73,20 +75,19 @@ internal object Snapshot : Question {
     ): List<Window> = Meter(bench.server.dataSource).use { meter ->
         val started = System.nanoTime()
         var before = meter.read()
-        var doneBefore = worker.look().completed
+        var seenBefore = worker.look()
         var offeredBefore = producer.offered
         (listOf(HELD_FROM) + (EVERY..seconds step EVERY)).map { second ->
             while (System.nanoTime() - started < second * 1_000_000_000L) Thread.sleep(1)
             val now = meter.read()
             val seen = worker.look()
-            val cost = meter.between(before, now)
+            val cost = meter.between(before, now).with(seen.cpu - seenBefore.cpu)
             val offered = producer.offered
-            val done = (seen.completed - doneBefore) / cost.seconds
             val rate = (offered - offeredBefore) / cost.seconds
             val claims = seen.claimMillis.sorted()
-            Window(second, claims, offered - seen.completed, rate, done, cost.serverShare).also {
+            Window(second, claims, offered - seen.completed, rate, seen.completed - seenBefore.completed, cost).also {
                 before = now
-                doneBefore = seen.completed
+                seenBefore = seen
                 offeredBefore = offered
                 if (second == HELD_FROM) hold()
             }
@@ -108,21 +109,21 @@ internal object Snapshot : Question {
             "at the end" to last.p50,
             "p99 ms at the start" to first.p99,
             "p99 at the end" to last.p99,
-            "server % at the start" to first.serverShare,
-            "server % at the end" to last.serverShare,
+            "server % at the start" to first.cost.serverShare,
+            "server % at the end" to last.cost.serverShare,
             "most backlog" to windows.maxOf { it.backlog }.toDouble(),
             "backlog at the end" to last.backlog.toDouble(),
             // A backlog tells something only while the producer itself keeps up.
             "offered/s at the end" to last.offered,
             "jobs/s at the end" to last.done,
-        )
+        ) + windows.map { it.cost }.reduce(Cost::plus).perJob(windows.sumOf { it.completed })
 
         fun series(what: String, unit: String, value: (Window) -> Double) =
             Series(what, unit, windows.map { Point(it.second.toDouble(), value(it)) })
         val curves = listOf(
             series("claim p50", "ms") { it.p50 },
             series("claim p99", "ms") { it.p99 },
-            series("server CPU, of one core", "%") { it.serverShare ?: 0.0 },
+            series("server CPU, of one core", "%") { it.cost.serverShare ?: 0.0 },
             series("backlog", "jobs") { it.backlog.toDouble() },
             series("offered", "jobs/s") { it.offered },
         )

@@ -83,7 +83,7 @@ private class AtWork(private val settings: WorkerSettings, private val kittiwake
 
     private suspend fun listen(atMost: Int) {
         val starts = Starts(atMost)
-        BareListener(Server.dataSource(settings.jdbcUrl), starts::note).use { listener ->
+        BareListener(settings.jdbcUrl, starts::note).use { listener ->
             say(Reply.Attending)
             val jobs = finish { listener.completed.let { Reply.Seen(it, it, 0, meter.clientCpu(), emptyList()) } }
             while (listener.completed < jobs) delay(1)
