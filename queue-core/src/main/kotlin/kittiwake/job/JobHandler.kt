@@ -3,7 +3,10 @@ package kittiwake.job
 import kittiwake.KittiwakeDsl
 import kittiwake.KittiwakeSpi
 import kittiwake.internal.blockingDispatcher
+import kotlinx.coroutines.currentCoroutineContext
 import kotlinx.coroutines.runInterruptible
+import kotlin.coroutines.ContinuationInterceptor
+import kotlin.coroutines.EmptyCoroutineContext
 
 /** Does the work of one kind of job. Users write the forms of [HandlerBinding]; integrations implement this. */
 public fun interface JobHandler<A, R> {
@@ -73,11 +76,15 @@ public abstract class HandlerBinding<A, R> internal constructor() {
 
 /** Runs [block] where code may block its thread, interrupted on cancellation. */
 @KittiwakeSpi
-public suspend fun <T> onBlockingThread(block: () -> T): T = runInterruptible(blockingDispatcher) {
-    try {
-        block()
-    } finally {
-        // Code that was interrupted may leave its thread so, and the next job is on the same.
-        Thread.interrupted()
+public suspend fun <T> onBlockingThread(block: () -> T): T {
+    // A context that changes nothing costs more than to see that it would change nothing.
+    val isThere = currentCoroutineContext()[ContinuationInterceptor] === blockingDispatcher
+    return runInterruptible(if (isThere) EmptyCoroutineContext else blockingDispatcher) {
+        try {
+            block()
+        } finally {
+            // Code that was interrupted may leave its thread so, and the next job is on the same.
+            Thread.interrupted()
+        }
     }
 }

@@ -152,7 +152,7 @@ internal class WatchedConnection(private val connection: Connection) : Connectio
 
     /** [sql] is about to be run. */
     fun runs(sql: String) {
-        if (beforeEnd != null && MAY_END in sql) mayEnd()
+        if (beforeEnd != null && EndingTexts.mayEnd(sql)) mayEnd()
     }
 
     private fun watched(sql: String, prepare: Connection.() -> PreparedStatement): PreparedStatement =
@@ -177,14 +177,6 @@ internal class WatchedConnection(private val connection: Connection) : Connectio
     private fun session(): PgConnection? = connection.behind(PgConnection::class.java)
 
     private companion object {
-        /**
-         * Every command that ends a transaction or part of it has one of these words: no procedure can, inside one. Of
-         * escapes, `{fn …}`, the driver makes what stands in there, and so words of what were two.
-         */
-        val MAY_END = Regex(
-            """\b(?:commit|end|rollback|abort|prepare|savepoint)\b|\{\s*(?:oj|fn|d|ts?|escape|call)""",
-            RegexOption.IGNORE_CASE,
-        )
         const val FAILED_TRANSACTION = "25P02"
     }
 }
