@@ -16,7 +16,7 @@ internal class Machine(
     /** How long the disk of the server takes to make eight kilobytes durable, where that can be tried. */
     val diskMicros: Double?,
     val postgres: String,
-    /** Of the server, as the URL says it. */
+    /** Of the server, as its URL says it. */
     val host: String,
     val settings: Map<String, String>,
     val loadAverage: Double,
@@ -48,12 +48,12 @@ internal class Machine(
             jvm = "${System.getProperty("java.vm.name")} ${System.getProperty("java.runtime.version")}",
             diskMicros = server.folder()?.let(::diskMicros),
             postgres = server.ask("show server_version"),
-            host = server.url.substringAfter("//").substringBefore('/').substringBeforeLast(':'),
+            host = hostsOf(server.url).joinToString(),
             settings = SETTINGS.associateWith { server.ask("show $it") },
             loadAverage = ManagementFactory.getOperatingSystemMXBean().systemLoadAverage,
         )
 
-        /** Who may not read where it is is told nothing. */
+        /** Null for who may not know. */
         private fun Server.folder(): File? =
             ask("select coalesce(max(setting), '') from pg_settings where name = 'data_directory'")
                 .takeIf { it.isNotEmpty() }

@@ -86,8 +86,7 @@ internal class Meter(dataSource: DataSource) : AutoCloseable {
 
     /** The parent of our own backend, when that is a process of this machine. */
     private fun localPostmaster(): Long? {
-        val host = connection.metaData.url.substringAfter("//").substringBefore('/').substringBeforeLast(':')
-        if (host !in setOf("localhost", "127.0.0.1", "[::1]")) return null
+        if (hostsOf(connection.metaData.url).any { it !in setOf("localhost", "127.0.0.1", "[::1]") }) return null
         val backend = connection.createStatement().use { statement ->
             statement.executeQuery("select pg_backend_pid()").use { row -> row.next().run { row.getLong(1) } }
         }

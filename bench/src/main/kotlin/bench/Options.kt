@@ -51,10 +51,10 @@ internal class Options(
             |${questions.joinToString("\n") { "  ${it.name.padEnd(10)} ${it.asks}" }}
             |
             |Options
-            |  --jdbc-url=…         a server of yours instead of the embedded one, as who may say `checkpoint`; the schema
-            |                       "$SCHEMA" in it is dropped
+            |  --jdbc-url=…         a server of yours instead of the embedded one, with a user that may say `checkpoint`;
+            |                       the schema "$SCHEMA" in it is dropped
             |  --runs=3             how often each is measured
-            |  --jobs=…             another number of jobs, for a try, of those that drain, enqueue or have transactions
+            |  --jobs=…             another number of jobs, for a try: not of steady, latency and depth
             |  --only=…             only what contains this, with its limit: a group, a way, a setting; or one of this|that
             |  --concurrency=…      measures drain and steady with this setting only; with --prefetch=…
             |  --statements         what each statement cost, from pg_stat_statements; it takes some speed away

@@ -8,10 +8,15 @@ import javax.sql.DataSource
 /** The schema of all benchmarks. It is dropped before each run. */
 internal const val SCHEMA = "kittiwake_bench"
 
+/** Where the servers of a JDBC URL are, without anything else that it says. */
+internal fun hostsOf(url: String): List<String> = PGSimpleDataSource().also { it.setURL(url) }.serverNames.toList()
+
 /** The server that is measured: the embedded one, or one given by its URL. Either must be durable. */
 internal class Server private constructor(
     val url: String,
     private val hasStatements: Boolean,
+    /** Whether nobody else has anything on it. */
+    private val isOwn: Boolean,
     private val stop: () -> Unit,
 ) : AutoCloseable {
     val dataSource: DataSource = dataSource(url)
@@ -25,9 +30,9 @@ internal class Server private constructor(
         return Tables(this, kittiwake)
     }
 
-    /** As a server is that has had the time to tidy up here: what comes next is measured without it. */
+    /** As a server is that has had the time to tidy up: what comes next is measured without it. */
     fun settle() {
-        execute("vacuum analyze ${ask(OWN_TABLES)}")
+        execute(if (isOwn) "vacuum analyze" else "vacuum analyze ${ask(OWN_TABLES)}")
         execute("checkpoint")
     }
 
@@ -50,7 +55,7 @@ internal class Server private constructor(
 
     companion object {
         fun open(options: Options): Server {
-            val given = options.jdbcUrl?.let { Server(it, hasStatements = false) {} }
+            val given = options.jdbcUrl?.let { Server(it, hasStatements = false, isOwn = false) {} }
             val server = given ?: embedded(options.statements)
             for (setting in listOf("fsync", "synchronous_commit", "full_page_writes")) {
                 check(server.ask("show $setting") == "on") {
@@ -72,7 +77,8 @@ internal class Server private constructor(
                 builder.setServerConfig("pg_stat_statements.track_planning", "on")
             }
             val postgres = builder.start()
-            val server = Server(postgres.getJdbcUrl("postgres", "postgres"), withStatements, postgres::close)
+            val server =
+                Server(postgres.getJdbcUrl("postgres", "postgres"), withStatements, isOwn = true, postgres::close)
             if (withStatements) server.execute("create extension if not exists pg_stat_statements")
             return server
         }

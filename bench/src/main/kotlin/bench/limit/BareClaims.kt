@@ -121,10 +121,10 @@ internal class BareClaims(private val connection: Connection, private val worker
 
         private const val END_PARAMETERS = 3
 
-        private fun ending(archive: Boolean) = if (archive) "$END *), $ARCHIVE" else "$END id)"
+        private fun ending(archive: Boolean) = if (archive) "${end("*")}, $ARCHIVE" else end("id")
 
         // A worker is compared in a way no index serves, as the engine does.
-        private const val END = """
+        private fun end(answer: String) = """
             ended as materialized (
                 delete from $SCHEMA.lease
                 where id = ? and worker_id is not distinct from ?
@@ -133,7 +133,10 @@ internal class BareClaims(private val connection: Connection, private val worker
             gone as materialized (
                 delete from $SCHEMA.job
                 where id = any(?::bigint[]) and (select count(*) from ended) > 0
-                returning"""
+                returning $answer
+            )
+        """
+
         private const val ARCHIVE = """
             archived as (
                 insert into $SCHEMA.archive (id, name, queue, priority, args, ending, attempt, max_attempts, worker_id,

@@ -3,7 +3,7 @@ package bench.limit
 import bench.JobWriter
 import bench.NoopArgs
 import bench.SCHEMA
-import kotlinx.serialization.json.Json
+import bench.noop
 import org.postgresql.PGConnection
 import java.io.StringReader
 import java.sql.Connection
@@ -71,8 +71,10 @@ internal object BareInserts {
         }
     }
 
-    /** No tab, no line break and no backslash is in it, so COPY takes it as it is. */
-    private fun args(number: Int): String = Json.encodeToString(NoopArgs(number))
+    private val codec = noop(archive = true).args
+
+    /** The text that an enqueue stores. No tab, no line break and no backslash is in it, so COPY takes it as it is. */
+    private fun args(number: Int): String = codec.encode(NoopArgs(number))
 
     private const val INSERT_ONE = """
         with stored as (

@@ -1,7 +1,7 @@
 package bench.limit
 
 import bench.NoopArgs
-import bench.worker.LINE
+import kotlinx.serialization.json.Json
 import org.postgresql.PGConnection
 import org.postgresql.ds.PGSimpleDataSource
 import java.util.UUID
@@ -40,7 +40,7 @@ internal class BareListener(url: String, private val onStart: (NoopArgs) -> Unit
         while (!isStopped) {
             if (notifications.getNotifications(LOOK_EVERY_MILLIS).isNullOrEmpty()) continue
             val held = claims.claim(MOST)
-            for (args in held.args) onStart(LINE.decodeFromString(args))
+            for (args in held.args) onStart(Json.decodeFromString(args))
             if (held.ids.isNotEmpty()) claims.complete(held)
             completed += held.ids.size
         }

@@ -1,12 +1,13 @@
 package bench.limit
 
+import bench.ARGS_TEXT
 import bench.Backlog
 import bench.Bench
 import bench.Contender
 import bench.Cost
+import bench.Effect
 import bench.Meter
 import bench.SCHEMA
-import bench.worker.Effect
 import com.zaxxer.hikari.HikariConfig
 import com.zaxxer.hikari.HikariDataSource
 import org.jetbrains.exposed.v1.jdbc.Database
@@ -64,7 +65,7 @@ internal class InsertAndDelete(private val bench: Bench, private val threads: In
             connection.prepareStatement(DELETE).use { delete ->
                 for (job in share) {
                     insert.setInt(1, job.number)
-                    insert.setString(2, TEXT)
+                    insert.setString(2, ARGS_TEXT)
                     insert.executeUpdate()
                     delete(delete, job)
                     connection.commit()
@@ -78,7 +79,7 @@ internal class InsertAndDelete(private val bench: Bench, private val threads: In
             transaction(db) {
                 Effect.insert {
                     it[number] = job.number
-                    it[text] = TEXT
+                    it[text] = ARGS_TEXT
                 }
                 (connection.connection as Connection).prepareStatement(DELETE).use { delete(it, job) }
             }
@@ -86,9 +87,11 @@ internal class InsertAndDelete(private val bench: Bench, private val threads: In
     }
 
     private fun delete(statement: PreparedStatement, job: Held) {
-        for (parameter in listOf(1, 2, 5)) statement.setLong(parameter, job.job)
+        statement.setLong(1, job.job)
+        statement.setLong(2, job.job)
         statement.setLong(3, job.lease)
         statement.setObject(4, worker)
+        statement.setLong(5, job.job)
         check(statement.executeUpdate() == 1) { "Job ${job.job} is not in lease ${job.lease}" }
     }
 
@@ -116,7 +119,6 @@ internal class InsertAndDelete(private val bench: Bench, private val threads: In
     private companion object {
         /** As in ours: a plan that is made while the tables are small goes through them row by row. */
         const val BY_INDEX = "set enable_seqscan = off"
-        const val TEXT = "an address, a file name or two, an id of something that lies elsewhere"
         const val HELD = """
             select lease.id, job.id, (job.args::json ->> 'number')::int
             from $SCHEMA.lease

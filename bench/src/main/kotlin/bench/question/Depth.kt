@@ -22,7 +22,10 @@ internal object Depth : Question {
 
     override val bars = listOf("jobs/s", "claim p50 ms")
 
-    /** How many jobs are done at a time, and how often; before that some go unmeasured. */
+    /**
+     * [count] times so many [jobs], after [unmeasured] such pieces, which the worker or bare SQL begins when it has done
+     * [WARM_UP] jobs [warmUps] times.
+     */
     private class Pieces(val name: String, val jobs: Int, val count: Int, val unmeasured: Int, val warmUps: Int)
 
     /** What is there beside the jobs of a bite: a worker claims ahead, and should find enough at each depth. */
@@ -53,13 +56,13 @@ internal object Depth : Question {
 
     private fun worker(bench: Bench, pieces: Pieces, heaps: List<Heap>) = comparedWithFirst(heaps) { heap, few ->
         Way("one worker, ${pieces.name}", "$heap", "${Tuning.TUNED}", few) {
-            measure(bench, it, heap, pieces, worker(bench))
+            measure(bench, it, heap, pieces, workerProcess(bench))
         }
     }
 
     private fun bare(bench: Bench, pieces: Pieces, heaps: List<Heap>) = comparedWithFirst(heaps) { heap, few ->
         Way("bare SQL, ${pieces.name}", "$heap", "batch 500", few, isBare = true) {
-            measure(bench, it, heap, pieces, bare(bench))
+            measure(bench, it, heap, pieces, bareBites(bench))
         }
     }
 
@@ -68,7 +71,7 @@ internal object Depth : Question {
         return listOf(few) + heaps.drop(1).map { way(it, few) }
     }
 
-    private fun worker(bench: Bench): Biter {
+    private fun workerProcess(bench: Bench): Biter {
         val worker = WorkerProcess.start(Tuning.TUNED.settings(bench), bench.options)
         return object : Biter, AutoCloseable by worker {
             override fun warmUp(jobs: Int) = worker.warmUp(jobs)
@@ -77,7 +80,7 @@ internal object Depth : Question {
         }
     }
 
-    private fun bare(bench: Bench): Biter {
+    private fun bareBites(bench: Bench): Biter {
         val bare = BareBites(bench.server)
         return object : Biter, AutoCloseable by bare {
             override fun warmUp(jobs: Int) {

@@ -3,6 +3,7 @@ package bench.question
 import bench.Bench
 import bench.Contender
 import bench.Cost
+import bench.Effect
 import bench.OF_LIMIT
 import bench.Question
 import bench.SCHEMA
@@ -10,7 +11,6 @@ import bench.Sample
 import bench.Tables
 import bench.Way
 import bench.limit.InsertAndDelete
-import bench.worker.Effect
 import bench.worker.Handler
 import bench.worker.WorkerSettings
 
@@ -33,8 +33,8 @@ internal object Handlers : Question {
         val isExposed: Boolean = true,
     )
 
-    override fun ways(bench: Bench): List<Way> = TUNINGS.flatMap { tuning ->
-        val threads = tuning.concurrency!!
+    override fun ways(bench: Bench): List<Way> = PREFETCHES.flatMap { (threads, prefetch) ->
+        val tuning = Tuning(threads, prefetch)
         val plain = { InsertAndDelete(bench, threads) }
         val inExposed = { InsertAndDelete(bench, threads, inExposed = true) }
         val bare = Way("", "bare SQL", "$threads threads", isBare = true) { measure(bench, it, plain) }
@@ -45,8 +45,8 @@ internal object Handlers : Question {
         listOf(bare, bareInExposed) + FORMS.map { form ->
             val settings =
                 WorkerSettings(
-                    bench.server.url, form.archive, tuning.concurrency, tuning.prefetch,
-                    pollEveryMillis = SELDOM, handler = form.handler,
+                    bench.server.url, form.archive, threads, prefetch,
+                    pollEveryMillis = SELDOM_MILLIS, handler = form.handler,
                 )
             val others = mapOf(OF_LIMIT to plain, OF_EXPOSED to inExposed).filterKeys {
                 it == OF_LIMIT || form.isExposed
@@ -90,7 +90,8 @@ internal object Handlers : Question {
         )
     }
 
-    private val TUNINGS = listOf(Tuning(concurrency = 8, prefetch = null), Tuning(concurrency = 32, prefetch = 200))
+    /** How many jobs run at once, and how many are claimed ahead of them. */
+    private val PREFETCHES = listOf(8 to null, 32 to 200)
     private val FORMS =
         listOf(
             Form("on JDBC", Handler.IN_JDBC, isExposed = false),
@@ -102,9 +103,9 @@ internal object Handlers : Question {
     private const val JOBS = 4 * BITE
 
     /** A worker is told of each bite, and should not find it a moment before. */
-    private const val SELDOM = 60_000L
+    private const val SELDOM_MILLIS = 60_000L
     private const val OF_EXPOSED = "% of it in Exposed"
 
-    /** How fast that was in the turns of whoever is compared with it. */
+    /** What the pace is called that a share is of: that of bare SQL in its turns. */
     private val RATES = mapOf(OF_LIMIT to "bare in turn, jobs/s", OF_EXPOSED to "in Exposed in turn, jobs/s")
 }

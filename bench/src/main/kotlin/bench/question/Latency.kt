@@ -31,7 +31,7 @@ internal object Latency : Question {
         "how long from the return of the commit to the start of the handler, in an idle worker of another process " +
             "that was busy before, was woken for 6,000 unmeasured jobs, and polls once a minute, one job each 50 ms, " +
             "300 jobs? How long does that commit take itself, with its notification? Bare SQL: INSERT with NOTIFY, " +
-            "and a program that listens, claims durably and completes on one connection. And how late are delayed jobs?"
+            "and a program that listens as ours does, claims durably and completes on one connection. And how late are delayed jobs?"
 
     /**
      * Unmeasured jobs, each for itself: what only a wake-up runs is not compiled for good before its 5,000th time. In a
@@ -43,6 +43,9 @@ internal object Latency : Question {
     /** Jobs that the worker's JVM has drained before: one that has done nothing yet interprets its code. */
     private const val COMPILED_AFTER = 100_000
     private const val LOOK_EVERY_MILLIS = 10L
+
+    /** It is measured meanwhile. */
+    private const val LOOK_SELDOM_MILLIS = 200L
     private val WARM_UP_EVERY = 3.milliseconds
     private val EVERY = 50.milliseconds
     private const val POLL_EVERY_MILLIS = 60_000L
@@ -107,9 +110,7 @@ internal object Latency : Question {
     private fun measure(bench: Bench, tables: Tables, told: Telling): Sample {
         val settings = WorkerSettings(bench.server.url, archive = true, pollEveryMillis = POLL_EVERY_MILLIS)
         WorkerProcess.start(settings, bench.options).use { worker ->
-            tables.fill(COMPILED_AFTER, archive = true)
-            worker.warmUp(COMPILED_AFTER)
-            tables.forgetArchive()
+            worker.warmUp(tables, COMPILED_AFTER)
             worker.attend(WARM_UP + MEASURED, bench.server)
             return tell(bench, tables, worker, told)
         }
@@ -134,7 +135,7 @@ internal object Latency : Question {
                 while (worker.look().completed < WARM_UP) Thread.sleep(LOOK_EVERY_MILLIS)
                 val (start, before) = meter.read() to worker.look()
                 val committed = one.each(EVERY, WARM_UP until WARM_UP + MEASURED)
-                while (worker.look().completed < WARM_UP + MEASURED) Thread.sleep(LOOK_EVERY_MILLIS)
+                while (worker.look().completed < WARM_UP + MEASURED) Thread.sleep(LOOK_SELDOM_MILLIS)
                 val cost = meter.between(start, meter.read()).with(worker.look().cpu - before.cpu)
                 val attended = worker.finish(WARM_UP + MEASURED)
                 val waits = if (told.isDelayed) lateness(bench, attended) else waits(attended, committed)

@@ -5,7 +5,7 @@ import bench.Question
 import bench.Way
 import bench.limit.BareWays
 
-/** What PostgreSQL itself can do, through JDBC, with nothing of this library: the ceiling of the other answers. */
+/** What PostgreSQL itself can do, through JDBC, with nothing of this library: what the other answers are compared with. */
 internal object Limit : Question {
     override val name = "limit"
     override val asks =

@@ -9,8 +9,8 @@ import kittiwake.enqueue.JobRef
 import java.util.concurrent.locks.LockSupport
 import kotlin.concurrent.thread
 
-/** Offers [Snapshot.RATE] jobs a second until it is stopped. When it was held up it offers the rest at once. */
-internal class Producer(bench: Bench, private val tables: Tables) : AutoCloseable {
+/** Offers jobs at this [rate] a second until it is stopped. When it was held up it offers the rest at once. */
+internal class Producer(bench: Bench, private val tables: Tables, rate: Int) : AutoCloseable {
     private val connection = bench.server.dataSource.connection.apply { autoCommit = false }
     private val jobs = mutableListOf<JobRef<*>>()
 
@@ -30,7 +30,7 @@ internal class Producer(bench: Bench, private val tables: Tables) : AutoCloseabl
             jobs += tables.kittiwake.enqueueAll(connection, type, args)
             connection.commit()
             offered += TRANSACTION
-            next += TRANSACTION * 1_000_000_000L / Snapshot.RATE
+            next += TRANSACTION * 1_000_000_000L / rate
             while (System.nanoTime() < next) LockSupport.parkNanos(next - System.nanoTime())
         }
     }

@@ -2,7 +2,6 @@ package bench.question
 
 import bench.Bench
 import bench.Cost
-import bench.Ids
 import bench.Meter
 import bench.Point
 import bench.Question
@@ -32,13 +31,10 @@ internal object Snapshot : Question {
     private fun measure(bench: Bench, tables: Tables, isHeld: Boolean): Sample {
         val seconds = bench.options.jobs?.div(RATE)?.coerceAtLeast(2 * HELD_FROM) ?: SECONDS
         WorkerProcess.start(Tuning.TUNED.settings(bench), bench.options).use { worker ->
-            val warmUp = tables.fill(COMPILED_AFTER, archive = true)
-            worker.warmUp(COMPILED_AFTER)
-            tables.checkDone(warmUp, archive = true)
-            tables.forgetArchive()
+            worker.warmUp(tables)
             bench.server.settle()
             worker.attend((WARM_UP + seconds + SPARE) * RATE, bench.server)
-            Producer(bench, tables).use { producer ->
+            Producer(bench, tables, RATE).use { producer ->
                 Thread.sleep(WARM_UP * 1_000L)
                 val windows = bench.server.dataSource.connection.use { other ->
                     windows(bench, worker, producer, seconds) { if (isHeld) hold(other) }
@@ -135,6 +131,5 @@ internal object Snapshot : Question {
     private const val EVERY = 10
     private const val WARM_UP = 10
     private const val SPARE = 10
-    internal const val RATE = 8_000
-    private const val COMPILED_AFTER = 200_000
+    private const val RATE = 8_000
 }

@@ -31,9 +31,7 @@ internal object Steady : Question {
     private fun worked(bench: Bench, tables: Tables, tuning: Tuning): Sample {
         val settings = WorkerSettings(bench.server.url, archive = true, tuning.concurrency, tuning.prefetch)
         WorkerProcess.start(settings, bench.options).use { worker ->
-            tables.fill(COMPILED_AFTER, archive = true)
-            worker.warmUp(COMPILED_AFTER)
-            tables.forgetArchive()
+            worker.warmUp(tables)
             worker.attend(AT_MOST, bench.server)
             bench.server.settle()
             Senders(tables, PRODUCERS, AT_MOST, Enqueue::enqueue).use { senders ->
@@ -75,7 +73,4 @@ internal object Steady : Question {
 
     /** More than any machine commits in that time. */
     private const val AT_MOST = 3_000_000
-
-    /** Jobs that the worker's JVM has drained before. */
-    private const val COMPILED_AFTER = 200_000
 }

@@ -1,7 +1,7 @@
 package bench.worker
 
+import bench.Effect
 import bench.NoopArgs
-import bench.SCHEMA
 import com.zaxxer.hikari.HikariConfig
 import com.zaxxer.hikari.HikariDataSource
 import kittiwake.exposed.attach
@@ -12,7 +12,6 @@ import kittiwake.postgres.WatchedDataSource
 import kittiwake.postgres.handleInTransaction
 import kittiwake.worker.WorkerBuilder
 import kotlinx.coroutines.delay
-import org.jetbrains.exposed.v1.core.Table
 import org.jetbrains.exposed.v1.jdbc.Database
 import org.jetbrains.exposed.v1.jdbc.insert
 import javax.sql.DataSource
@@ -27,7 +26,7 @@ internal enum class Handler {
     /** Wait for an hour, unless the number in their args is below zero. */
     SUSPENDED,
 
-    /** Nothing, and nothing of Kittiwake is there: a bare program that listens. */
+    /** Nothing, and nothing of Kittiwake is there but its sockets: a bare program that listens. */
     BARE,
 
     /** Insert a row in the transaction that completes the job, with Exposed. */
@@ -60,16 +59,6 @@ internal fun WorkerBuilder.bind(
     }
     // Nobody waits for handlers that sleep for an hour.
     if (handler == Handler.SUSPENDED) shutdownGrace = Duration.ZERO
-}
-
-/** Where transactional handlers write: a row for each number. */
-internal object Effect : Table("$SCHEMA.effect") {
-    val number = integer("number")
-    val text = text("text")
-    override val primaryKey = PrimaryKey(number)
-
-    const val CREATE = "create table $SCHEMA.effect (number int primary key, text text not null)"
-    const val INSERT = "insert into $SCHEMA.effect (number, text) values (?, ?)"
 }
 
 /** Binds the transactional handlers, and holds what they need: a pool such as an application has. */

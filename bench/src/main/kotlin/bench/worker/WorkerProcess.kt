@@ -2,6 +2,7 @@ package bench.worker
 
 import bench.Options
 import bench.Server
+import bench.Tables
 import java.io.File
 import java.util.concurrent.TimeUnit
 
@@ -16,6 +17,13 @@ internal class WorkerProcess private constructor(private val process: Process) :
     /** The same, unmeasured and as fast as it goes. */
     fun warmUp(jobs: Int) {
         drained(Order.Drain(jobs, isWarmUp = true))
+    }
+
+    /** The same with [jobs] that are stored for it and of which nothing is left: a JVM interprets what it does seldom. */
+    fun warmUp(tables: Tables, jobs: Int = 200_000) {
+        tables.fill(jobs, archive = true)
+        warmUp(jobs)
+        tables.forgetArchive()
     }
 
     /** Works until [jobs] are done of those that wait, and perhaps a few more. */

@@ -14,7 +14,8 @@ public class KittiwakeBuilder internal constructor() {
 
     /**
      * How many connections the engine's statements use beside the user's pool. A worker takes three more, or
-     * one more without [notifications]. Default: 4.
+     * one more without [notifications]. One queue uses up to four at a time, each further busy one may use one more:
+     * with fewer they wait for each other, with more the server has processes that wait. Default: 4.
      */
     public var poolSize: Int = DEFAULT_POOL_SIZE
 
@@ -38,8 +39,9 @@ public class KittiwakeBuilder internal constructor() {
     private var retention = Retention.Default
 
     /**
-     * How long ended jobs stay in the archive, unless their type says otherwise. Default: completed 7 days, failed 30
-     * days.
+     * How long ended jobs stay in the archive, unless their type says otherwise. Each is a row there, which its end has to
+     * write: with `completed = Duration.ZERO` a full queue empties one and a half times as fast (benchmark `drain`), and nobody can look up what became
+     * of a job. Default: completed 7 days, failed 30 days.
      */
     public fun retain(completed: Duration = retention.completed, failed: Duration = retention.failed) {
         retention = Retention(completed, failed)

@@ -152,7 +152,7 @@ internal class WatchedConnection(private val connection: Connection) : Connectio
 
     /** [sql] is about to be run. */
     fun runs(sql: String) {
-        if (beforeEnd != null && EndingTexts.mayEnd(sql)) mayEnd()
+        if (beforeEnd != null && ENDING.mayEnd(sql)) mayEnd()
     }
 
     private fun watched(sql: String, prepare: Connection.() -> PreparedStatement): PreparedStatement =
@@ -177,6 +177,7 @@ internal class WatchedConnection(private val connection: Connection) : Connectio
     private fun session(): PgConnection? = connection.behind(PgConnection::class.java)
 
     private companion object {
+        val ENDING = EndingTexts()
         const val FAILED_TRANSACTION = "25P02"
     }
 }

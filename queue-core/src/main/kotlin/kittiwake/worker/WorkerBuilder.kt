@@ -47,19 +47,34 @@ public class WorkerBuilder internal constructor(
     /** What logs and the list of workers call it. Default: "worker". */
     public var name: String = "worker"
 
-    /** After so long a silence its jobs are taken back and run elsewhere. Default: 30 seconds. */
+    /**
+     * After so long a silence its jobs are taken back and run elsewhere. Shorter, they wait less when it has died; longer,
+     * it may be cut off or stand still for longer without losing them. Default: 30 seconds.
+     */
     public var lease: Duration = WorkerConfig.Defaults.LEASE
 
-    /** How often it gives a sign of life: at most a third of [lease]. Default: 5 seconds. */
+    /**
+     * How often it gives a sign of life, and hears of jobs that were cancelled: at most a third of [lease]. Each is a
+     * statement and a commit, of a fraction of a millisecond unless thousands run. Default: 5 seconds.
+     */
     public var heartbeatEvery: Duration = WorkerConfig.Defaults.HEARTBEAT_EVERY
 
-    /** How often it looks for jobs that no signal announced. Default: 1 second. */
+    /**
+     * How often it looks for jobs that no signal announced, a tenth more or less: so long does one wait whose signal was
+     * lost. Each look is one statement for all queues that sleep. Default: 1 second.
+     */
     public var pollEvery: Duration = WorkerConfig.Defaults.POLL_EVERY
 
-    /** How often the jobs of silent workers are taken back, by whichever worker's turn it is. Default: 10 seconds. */
+    /**
+     * How often the jobs of silent workers are taken back, by whichever worker's turn it is. So long they may wait beyond
+     * the [lease] of the one that died. Default: 10 seconds.
+     */
     public var rescueEvery: Duration = WorkerConfig.Defaults.RESCUE_EVERY
 
-    /** How long running jobs may go on after the worker was told to stop. Default: 20 seconds. */
+    /**
+     * How long running jobs may go on after the worker was told to stop. Those that take longer are cancelled, and run
+     * again from their start elsewhere. So long, and for [cancelGrace], the stop may take. Default: 20 seconds.
+     */
     public var shutdownGrace: Duration = WorkerConfig.Defaults.SHUTDOWN_GRACE
 
     /**
@@ -201,7 +216,10 @@ public class WorkerBuilder internal constructor(
 /** The block of `queue("…") { }`. */
 @KittiwakeDsl
 public class QueueBuilder internal constructor() {
-    /** How many jobs of the queue run at once in this worker. Default: 8. */
+    /**
+     * How many jobs of the queue run at once in this worker. With more, more of those overlap that wait for something,
+     * and they take more of whatever they use: memory, connections, somebody else's service. Default: 8.
+     */
     public var concurrency: Int = WorkerConfig.Defaults.CONCURRENCY
 
     /**

@@ -57,7 +57,7 @@ public class QueueConfig internal constructor(
         }
 }
 
-/** At most this many jobs are claimed by one statement: beyond it batches gain nothing and hold memory. */
+/** At most this many jobs are claimed by one statement: 700 gain 4 %, and put more at stake (decision 0038). */
 internal const val CLAIM_BATCH = 500
 
 /** Completions are written together when so many are there, or when this window has passed. */

@@ -82,7 +82,8 @@ internal class RescueJobs(schema: Schema, private val retention: Retention, priv
 //
 // The attempt counts; jobs whose attempts are used up, or that are to blame :crash_limit times, are discarded, if
 // :ends_jobs says so, and no open transaction has a row that refers to them. Those go back to their queues.
-// Indexes: worker_pkey, lease_worker_idx, job_pkey, attempt_pkey.
+// Indexes: worker_pkey, lease_worker_idx, job_pkey, attempt_pkey. To take back ten thousand jobs in a hundred leases takes
+// 258 to 277 ms without the wait for the disk; to change their rows, so that no handler needs a lock, is 70 of that (decision 0041).
 // language=PostgreSQL
 private const val RESCUE_JOBS = """
 /* kittiwake: rescue jobs */

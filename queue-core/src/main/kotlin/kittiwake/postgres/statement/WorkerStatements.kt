@@ -70,7 +70,8 @@ internal class TakeTurn(schema: Schema) {
         .isNotEmpty()
 }
 
-// Who repeats it because the answer was lost is alive now, unless it has been given up meanwhile.
+// Who repeats it because the answer was lost is alive now, unless it has been given up meanwhile. It runs once for
+// each worker id.
 // language=PostgreSQL
 private const val JOIN_WORKERS = """
 /* kittiwake: join workers */
@@ -117,7 +118,8 @@ where id = :worker
 returning id
 """
 
-// A row comes back: it is the caller's turn. If it dies meanwhile, the next turn comes anyway.
+// A row comes back: it is the caller's turn. If it dies meanwhile, the next turn comes anyway. The table has a
+// handful of rows.
 // language=PostgreSQL
 private const val TAKE_TURN = """
 /* kittiwake: take turn */
