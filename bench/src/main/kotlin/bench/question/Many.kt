@@ -19,10 +19,10 @@ import kotlinx.coroutines.runBlocking
 internal object Many : Question {
     override val name = "many"
     override val asks =
-        "how fast do 1 to 8 worker processes finish 400,000 waiting no-op jobs together? Bare SQL: 500,000 on " +
-            "two connections, 500 at a time. What do 1,000 queues cost a worker that works 100,000 jobs spread over them, " +
-            "and then waits? How much heap does a job take that waits in delay(), beside what its handler takes " +
-            "without a queue, with 10,000 of them?"
+        "how fast do 1 to 8 worker processes finish 400,000 waiting no-op jobs together? Bare SQL: 500,000 on two " +
+            "connections, 500 at a time. What do 1,000 queues cost a worker that works 100,000 jobs spread over " +
+            "them, and then waits? How much heap does a job take that waits in delay(), beside what its handler " +
+            "takes without a queue, with 10,000 of them?"
 
     override val bars = listOf("jobs/s", "heap B/job beside the handler's own")
 
