@@ -27,13 +27,15 @@ internal object Many : Question {
     override val bars = listOf("jobs/s", "heap B/job beside the handler's own")
 
     override fun ways(bench: Bench): List<Way> {
-        val bare = BareWays(bench).drain("worker processes", batch = 500, archive = true)
+        val bare = BareWays(bench).drain(PROCESSES, batch = 500, archive = true)
+        val bareQueue = BareWays(bench).drain(QUEUES, batch = 500, archive = true)
         return listOf(1, 2, 4, 8).map { processes ->
-            Way("worker processes", "$processes", "${Tuning.TUNED}", bare) { processes(bench, it, processes) }
-        } + listOf(1, 1_000).map { queues ->
-            val limit = BareWays(bench).drain("queues in one worker", batch = 500, archive = true).takeIf { queues == 1 }
-            Way("queues in one worker", "%,d".format(queues), "default settings", limit) { queues(bench, it, queues) }
-        } + Way("suspended handlers", "%,d in delay()".format(SUSPENDED)) { suspended(bench, it) }
+            Way(PROCESSES, "$processes", "${Tuning.TUNED}", bare) { processes(bench, it, processes) }
+        } + listOf(
+            Way(QUEUES, "1", "default settings", bareQueue) { queues(bench, it, 1) },
+            Way(QUEUES, "1,000", "default settings") { queues(bench, it, 1_000) },
+            Way("suspended handlers", "%,d in delay()".format(SUSPENDED)) { suspended(bench, it) },
+        )
     }
 
     /** From the first order to the last completion anywhere. */
@@ -129,6 +131,8 @@ internal object Many : Question {
         }
     }
 
+    private const val PROCESSES = "worker processes"
+    private const val QUEUES = "queues in one worker"
     private const val DRAINED = 400_000
     private const val SPREAD = 100_000
     private const val WARM_UP = 200_000
