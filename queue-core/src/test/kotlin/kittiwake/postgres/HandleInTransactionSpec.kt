@@ -23,6 +23,7 @@ import kittiwake.testing.TestDatabase
 import kittiwake.testing.working
 import kotlinx.coroutines.runBlocking
 import kotlinx.serialization.Serializable
+import org.postgresql.ds.PGSimpleDataSource
 import java.sql.Connection
 import java.sql.SQLException
 import java.util.concurrent.CopyOnWriteArrayList
@@ -117,13 +118,15 @@ class HandleInTransactionSpec :
             }
         }
 
-        test("a trigger that waits for the commit finds the setting by which the job was ended set back") {
+        test("a trigger that waits for the commit finds the settings by which the job was ended set back") {
             inShop {
                 TestDatabase.execute(
                     """
                     create table $schema.seen (setting text);
                     create function $schema.see() returns trigger language plpgsql as
-                        ${'$'}${'$'}begin insert into $schema.seen select current_setting('enable_seqscan'); return new; end${'$'}${'$'};
+                        ${'$'}${'$'}begin insert into $schema.seen
+                            select current_setting('enable_seqscan') || ' ' || current_setting('plan_cache_mode');
+                        return new; end${'$'}${'$'};
                     create constraint trigger see after insert on $schema.orders initially deferred
                         for each row execute function $schema.see()
                     """,
@@ -132,7 +135,7 @@ class HandleInTransactionSpec :
                     connection.place(order.item)
                     "done"
                 }.ending shouldBe Ending.COMPLETED
-                TestDatabase.query("select setting from $schema.seen") shouldBe listOf("on")
+                TestDatabase.query("select setting from $schema.seen") shouldBe listOf("on auto")
             }
         }
 
@@ -178,6 +181,28 @@ class HandleInTransactionSpec :
                     orders() shouldBe listOf("tea 2")
                 }
                 single.autoCommit shouldBe true
+            }
+        }
+
+        test("the statement that ends its job is not planned anew for each job") {
+            val source = PGSimpleDataSource().also {
+                it.setURL(TestDatabase.url)
+                it.prepareThreshold = 1
+            }
+            source.connection.use { single ->
+                val pooled = object : Connection by single {
+                    override fun close() = Unit
+                }
+                val pool = object : DataSource by source {
+                    override fun getConnection() = pooled
+                }
+                inShop(handlersOf = pool) {
+                    repeat(3) { worked { _, _ -> "done" }.ending shouldBe Ending.COMPLETED }
+                }
+                single.ask(
+                    "select custom_plans || ' and ' || generic_plans from pg_prepared_statements " +
+                        "where statement like '%complete job%' and statement like '%gone%'",
+                ) shouldBe "0 and 3"
             }
         }
 
