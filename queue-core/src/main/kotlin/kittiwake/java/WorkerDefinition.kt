@@ -26,8 +26,8 @@ import kotlin.time.toKotlinDuration
  *     worker.await();
  * }
  * ```
- * What each setting trades stands at the property of [WorkerBuilder] or [QueueBuilder][kittiwake.worker.QueueBuilder] that has its name. Everything wrong is reported at
- * once, by an [IllegalArgumentException] of the call that ends it.
+ * What each setting trades stands at the property of [WorkerBuilder] or [QueueBuilder][kittiwake.worker.QueueBuilder] that
+ * has its name. Everything wrong is reported at once, by an [IllegalArgumentException] of the call that ends it.
  */
 @OptIn(KittiwakeSpi::class)
 public class WorkerDefinition internal constructor(private val kittiwake: Kittiwake, private val name: String) {

@@ -39,9 +39,9 @@ public class KittiwakeBuilder internal constructor() {
     private var retention = Retention.Default
 
     /**
-     * How long ended jobs stay in the archive, unless their type says otherwise. Each is a row there, which its end has to
-     * write: with `completed = Duration.ZERO` a full queue empties one and a half times as fast (benchmark `drain`), and nobody can look up what became
-     * of a job. Default: completed 7 days, failed 30 days.
+     * How long ended jobs stay in the archive, unless their type says otherwise. Each is a row there, which its end has
+     * to write: with `completed = Duration.ZERO` a full queue empties one and a half times as fast (benchmark `drain`),
+     * and nobody can look up what became of a job. Default: completed 7 days, failed 30 days.
      */
     public fun retain(completed: Duration = retention.completed, failed: Duration = retention.failed) {
         retention = Retention(completed, failed)
