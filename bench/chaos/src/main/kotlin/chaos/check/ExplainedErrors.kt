@@ -33,16 +33,18 @@ class ExplainedErrors : Check {
     private class Seen(val process: String, val at: Instant, val states: List<String>, val log: Logged? = null)
 
     private fun faultOf(history: History, seen: Seen): String? {
-        val states = seen.states.filter { it.isNotBlank() && it != ABUSE }
+        val thrown = seen.log?.thrown.orEmpty().split(" < ")
+        val expected = if (thrown.any { REFUSAL in it }) setOf(ABUSE, REFUSED) else setOf(ABUSE)
+        val states = seen.states.filter { it.isNotBlank() && it !in expected }
         val around = history.faults.filter { it.struck(seen.process, seen.at - ECHO, seen.at + CLOCKS) }
         val unexplained =
             states.filter { state -> isNever(state) || around.none { explains(it.fault.kind, it.fault.detail, state) } }
-        val thrown = seen.log?.thrown.orEmpty().split(" < ").map { it.substringBefore(':').substringAfterLast('.') }
+        val classes = thrown.map { it.substringBefore(':').substringAfterLast('.') }
         val said = seen.log?.let { " ${it.level} ${it.logger}: ${it.message} (${it.thrown})" }.orEmpty()
         return when {
             unexplained.isNotEmpty() -> "${seen.process} met SQLSTATE $unexplained, which no fault explains$said"
-            thrown.any { it in defects } -> "${seen.process} met a defect:$said"
-            seen.log?.level in severe && (around.isEmpty() || thrown.none(::isOfTheNetwork)) ->
+            classes.any { it in defects } -> "${seen.process} met a defect:$said"
+            seen.log?.level in severe && (around.isEmpty() || classes.none(::isOfTheNetwork)) ->
                 "${seen.process} met an error that no fault explains:$said"
             else -> null
         }

@@ -12,6 +12,13 @@ internal fun isNever(state: String): Boolean = listOf("XX", "23", "42", "22").an
 /** An abusive handler divides by zero, and catches it. */
 internal const val ABUSE: String = "22012"
 
+/**
+ * How the server refuses a handler's transaction whose claim was lost, with this text. The driver names it as the cause of
+ * what befalls the transaction after it: a rollback may meet the end of its connection.
+ */
+internal const val REFUSED: String = "22P02"
+internal const val REFUSAL: String = "kittiwake: no such claim in the transaction of"
+
 /** The connection is gone, or its transaction is. */
 private val GONE = setOf("08", "57P01", "57P02", "57P03", "57P05", "25P02", "25P03")
 

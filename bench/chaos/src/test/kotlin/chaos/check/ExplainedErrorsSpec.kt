@@ -23,6 +23,18 @@ class ExplainedErrorsSpec :
                 logged("ana", "P0001")
             }
         }
+        test("a rollback that meets the end of its connection, after its transaction was refused") {
+            val ended = "PSQLException: FATAL: terminating connection < org.postgresql.util.PSQLException: "
+            val number = "ERROR: invalid input syntax for type integer: "
+            check.accepts {
+                fault(FaultKind.CRASH_SERVER)
+                logged("ana", "57P01", "22P02", thrown = "$ended$number\"$REFUSAL []\"")
+            }
+            check.catches("ana met SQLSTATE [22P02]", null) {
+                fault(FaultKind.CRASH_SERVER)
+                logged("ana", "57P01", "22P02", thrown = "$ended$number\"seven\"")
+            }
+        }
         test("an error that no fault explains") {
             check.catches("ana met SQLSTATE [08006]", null) { logged("ana", "08006") }
         }
