@@ -2,10 +2,13 @@ package kittiwake.job
 
 import kittiwake.KittiwakeDsl
 import kittiwake.KittiwakeSpi
+import kittiwake.internal.CurrentJob
 import kittiwake.internal.blockingDispatcher
+import kotlinx.coroutines.ThreadContextElement
 import kotlinx.coroutines.currentCoroutineContext
 import kotlinx.coroutines.runInterruptible
 import kotlin.coroutines.ContinuationInterceptor
+import kotlin.coroutines.CoroutineContext
 import kotlin.coroutines.EmptyCoroutineContext
 
 /** Does the work of one kind of job. Users write the forms of [HandlerBinding]; integrations implement this. */
@@ -77,8 +80,9 @@ public abstract class HandlerBinding<A, R> internal constructor() {
 /** Runs [block] where code may block its thread, interrupted on cancellation. */
 @KittiwakeSpi
 public suspend fun <T> onBlockingThread(block: () -> T): T {
+    val current = currentCoroutineContext()
     // A context that changes nothing costs more than to see that it would change nothing.
-    val isThere = currentCoroutineContext()[ContinuationInterceptor] === blockingDispatcher
+    val isThere = current[ContinuationInterceptor] === blockingDispatcher && !current.setsThreadLocals()
     return runInterruptible(if (isThere) EmptyCoroutineContext else blockingDispatcher) {
         try {
             block()
@@ -88,3 +92,7 @@ public suspend fun <T> onBlockingThread(block: () -> T): T {
         }
     }
 }
+
+/** Whether something of the caller's is shown anew for each job; [CurrentJob] does so by itself. */
+private fun CoroutineContext.setsThreadLocals(): Boolean =
+    fold(false) { found, element -> found || (element is ThreadContextElement<*> && element !is CurrentJob) }

@@ -73,7 +73,8 @@ public class WorkerBuilder internal constructor(
 
     /**
      * How long running jobs may go on after the worker was told to stop. Those that take longer are cancelled, and run
-     * again from their start elsewhere. So long, and for [cancelGrace], the stop may take. Default: 20 seconds.
+     * again from their start elsewhere. So long, for [cancelGrace] and for the last writes, which are given up after a
+     * [lease], the stop may take. Default: 20 seconds.
      */
     public var shutdownGrace: Duration = WorkerConfig.Defaults.SHUTDOWN_GRACE
 

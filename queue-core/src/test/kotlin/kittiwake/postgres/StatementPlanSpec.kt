@@ -67,8 +67,8 @@ private suspend fun FunSpecContainerScope.plans(name: String, sql: String) {
     }
 }
 
-/** Among statements that are sent together the one that has a name. */
-private fun named(sql: String): String = sql.split(';').single { "/* kittiwake" in it }
+/** Among statements that are sent together the last that has a name. */
+private fun named(sql: String): String = sql.split(';').last { "/* kittiwake" in it }
 
 /** After these parts as many rows as a batch has are joined with as many: a loop over loops takes the square of it. */
 private val JOINS = mapOf("claim jobs" to "lease", "end jobs" to "archived")
@@ -87,7 +87,7 @@ private fun planInTransactionOfUser(sql: String): String = TestDatabase.dataSour
     connection.autoCommit = false
     connection.createStatement().use {
         it.execute("set local plan_cache_mode = force_generic_plan")
-        it.execute(sql.substringBefore("/* kittiwake"))
+        it.execute(sql.substringBeforeLast("/* kittiwake"))
     }
     explain(connection, sql).also { connection.rollback() }
 }

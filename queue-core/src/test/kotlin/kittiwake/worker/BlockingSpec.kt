@@ -16,6 +16,7 @@ import kittiwake.testing.RecordedEvents
 import kittiwake.testing.TestDatabase
 import kittiwake.testing.working
 import kotlinx.coroutines.ExecutorCoroutineDispatcher
+import kotlinx.coroutines.asContextElement
 import kotlinx.coroutines.asCoroutineDispatcher
 import kotlinx.coroutines.cancelAndJoin
 import kotlinx.coroutines.launch
@@ -96,6 +97,31 @@ class BlockingSpec :
                 jobs.forEach { events.awaitOf<JobEvent.Completed>(it.id) }
             }
             interrupted shouldContainExactly List(10) { false }
+        }
+
+        test("find in thread-locals what the context of the worker says, and nothing that the one before left there") {
+            val tenant = ThreadLocal<String>()
+            val seen = ConcurrentLinkedQueue<String>()
+            val type =
+                job<Args, Unit>("b") {
+                    handleBlocking {
+                        seen += tenant.get()
+                        tenant.set("of another")
+                    }
+                }
+            val kittiwake = autoClose(TestDatabase.kittiwake())
+            val events = RecordedEvents()
+            val jobs = kittiwake.submitAll(type, List(10) { Args(it) })
+            val worker =
+                kittiwake.worker {
+                    queue("b") { concurrency = 1 }
+                    jobs(type)
+                    observe(events)
+                }
+            val run = launch(tenant.asContextElement("of the worker")) { worker.run() }
+            jobs.forEach { events.awaitOf<JobEvent.Completed>(it.id) }
+            run.cancelAndJoin()
+            seen shouldContainExactly List(10) { "of the worker" }
         }
 
         test("are interrupted when their time is over") {

@@ -100,6 +100,6 @@ internal class Exchange {
         const val NAME_END = " */"
 
         /** Statements of the library that change nothing which outlives the transaction. */
-        val HARMLESS = setOf("find job", "find job by key", "mark transaction", "sleep", "rise", "wake")
+        val HARMLESS = setOf("find job", "find job by key", "mark transaction", "keep plan", "sleep", "rise", "wake")
     }
 }

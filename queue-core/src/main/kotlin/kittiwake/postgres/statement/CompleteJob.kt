@@ -95,8 +95,9 @@ private fun jobOfClaim(condition: String) = """
 // were, when an index is large and few rows are left, as in a queue that was emptied: each job would be planned anew, for
 // 100 µs of the server (decision 0042). Before the commit, which may fire triggers, the settings are what they are when your
 // session begins; after it, what they were.
-private const val BY_KEPT_INDEX_SCANS =
-    "select set_config('enable_seqscan', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true);"
+private const val BY_KEPT_INDEX_SCANS = """
+/* kittiwake: keep plan */
+select set_config('enable_seqscan', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true);"""
 
 // Sent with what comes before, which saves a round trip: the server passes over a commit when that has failed. It fails
 // with a text that is no number.
