@@ -18,7 +18,10 @@ class Mutation(private val verb: String, private val from: String, private val t
     companion object {
         private val VERB = Regex("""^/\* kittiwake: ([a-z ]+) \*/""", RegexOption.MULTILINE)
 
-        /** The name in the comment of every statement of the library; null for a statement of somebody else. */
-        fun verbOf(sql: String): String? = VERB.find(sql)?.groupValues?.get(1)
+        /**
+         * The name in the comment of every statement of the library, of several that are sent together the last one's; null
+         * for a statement of somebody else.
+         */
+        fun verbOf(sql: String): String? = VERB.findAll(sql).lastOrNull()?.groupValues?.get(1)
     }
 }
