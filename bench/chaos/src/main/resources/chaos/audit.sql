@@ -89,14 +89,16 @@ declare
     verb text := chaos.verb();
     claimed int;
 begin
+    select attempt into claimed from chaos.change where job_id = new.job_id and kind = 'CLAIMED' order by seq desc limit 1;
     if verb = 'return jobs' then
-        select attempt into claimed from chaos.change where job_id = new.job_id and kind = 'CLAIMED' order by seq desc limit 1;
         insert into chaos.change (job_id, kind, attempt)
         values (new.job_id, case when new.attempt = claimed then 'FAILED' else 'PUT_BACK' end, new.attempt);
     elsif verb = 'give back' then
         insert into chaos.change (job_id, kind, attempt) values (new.job_id, 'PUT_BACK', new.attempt);
     elsif verb = 'rescue jobs' then
-        insert into chaos.change (job_id, kind, attempt) values (new.job_id, 'RESCUED', new.attempt);
+        -- Who had left had not started it.
+        insert into chaos.change (job_id, kind, attempt)
+        values (new.job_id, case when new.attempt = claimed then 'RESCUED' else 'PUT_BACK' end, new.attempt);
     end if;
     return null;
 end

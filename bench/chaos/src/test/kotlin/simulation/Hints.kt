@@ -41,9 +41,13 @@ class Hints(private val world: World, private val dice: Random) {
     }
 
     private fun deliver(process: String, queue: QueueName?) {
+        deliver(mayBeLost = queue != null) { listeners[process]?.invoke(queue) }
+    }
+
+    fun deliver(mayBeLost: Boolean = true, tell: () -> Unit) {
         repeat(if (dice.nextInt(10) == 0) 2 else 1) {
-            if (queue != null && dice.nextDouble() < loss) return@repeat
-            world.after(dice.nextInt(1, 10).milliseconds) { listeners[process]?.invoke(queue) }
+            if (mayBeLost && dice.nextDouble() < loss) return@repeat
+            world.after(dice.nextInt(1, 10).milliseconds) { tell() }
         }
     }
 }

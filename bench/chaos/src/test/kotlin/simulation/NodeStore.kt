@@ -16,7 +16,6 @@ import kittiwake.store.Promotion
 import kittiwake.store.Pulse
 import kittiwake.store.Rescued
 import kittiwake.store.Wakeups
-import kotlinx.coroutines.awaitCancellation
 import kotlinx.coroutines.currentCoroutineContext
 import kotlinx.coroutines.ensureActive
 import kotlinx.coroutines.sync.Semaphore
@@ -69,6 +68,16 @@ class NodeStore(
         val claim = ++lastClaim
         return try {
             pooled("claim $limit of $queue") { server.claim(worker, queue, limit).also { taken[claim] = it } }
+        } catch (e: SQLException) {
+            doubtful[claim] = world.clock.markNow()
+            throw e
+        }
+    }
+
+    override suspend fun takeUp(worker: WorkerId, queue: QueueName, lease: Long): ClaimedJob? {
+        val claim = ++lastClaim
+        return try {
+            pooled("take up $lease") { server.takeUp(worker, queue, lease).also { taken[claim] = listOfNotNull(it) } }
         } catch (e: SQLException) {
             doubtful[claim] = world.clock.markNow()
             throw e
@@ -130,22 +139,40 @@ class NodeStore(
 
     override suspend fun stop(worker: WorkerId): Boolean = pooled("stop $worker") { server.stop(worker) }
 
-    override fun wakeups(queues: Set<QueueName>): Wakeups = object : Wakeups {
-        override suspend fun listen(ring: (QueueName?) -> Unit) {
-            this@NodeStore.ring = ring
+    override fun wakeups(worker: WorkerId, queues: Set<QueueName>): Wakeups = object : Wakeups {
+        private val offers = server.wakeups(worker, queues)
+
+        override suspend fun listen(ears: Wakeups.Ears) {
+            ring = ears::ring
             hints.listen(link.name, ring)
             try {
-                awaitCancellation()
+                offers.listen(
+                    object : Wakeups.Ears {
+                        override fun ring(queue: QueueName?) = Unit
+
+                        override fun handedOver(queue: QueueName, lease: Long) =
+                            hints.deliver { ears.handedOver(queue, lease) }
+                    },
+                )
             } finally {
                 hints.hangUp(link.name)
             }
         }
 
-        override suspend fun quiet(queue: QueueName): Unit =
-            ownConnection("quiet $queue") { hints.quiet(link.name, queue) }
+        override suspend fun quiet(queue: QueueName): Unit = ownConnection("quiet $queue") {
+            offers.quiet(queue)
+            hints.quiet(link.name, queue)
+        }
 
-        override suspend fun busy(queue: QueueName): Unit =
-            ownConnection("busy $queue") { hints.busy(link.name, queue) }
+        override suspend fun offer(queue: QueueName): Unit = ownConnection("offer $queue") { offers.offer(queue) }
+
+        override suspend fun lookForHandedOver(): Unit =
+            ownConnection("look for handed over") { offers.lookForHandedOver() }
+
+        override suspend fun busy(queue: QueueName): Unit = ownConnection("busy $queue") {
+            hints.busy(link.name, queue)
+            offers.busy(queue)
+        }
     }
 
     private companion object {

@@ -18,6 +18,7 @@ import kittiwake.store.Inserted
 import kittiwake.store.JobStore
 import kittiwake.store.Pulse
 import kittiwake.store.Rescued
+import kittiwake.store.Wakeups
 import kotlin.time.Duration
 import kotlin.time.Instant
 
@@ -27,8 +28,15 @@ import kotlin.time.Instant
  */
 @OptIn(KittiwakeSpi::class)
 class RecordedStore(private val store: JobStore, private val now: () -> Instant) : JobStore by store {
-    /** A job as it was last seen, and the claim on it. */
-    private class Seen(val new: NewJob, var state: JobState, var claim: ClaimedJob? = null)
+    /** A job as it was last seen, and who has it in which lease. */
+    private class Seen(val new: NewJob, var state: JobState, var holder: Holder? = null)
+
+    private class Holder(val lease: Long, val worker: WorkerId)
+
+    private val ClaimedJob.holder get() = Holder(lease, worker)
+
+    /** What was told last of a job that was handed over: in the midst of its insert. */
+    private var handedOver: Holder? = null
 
     private val jobs = LinkedHashMap<JobId, Seen>()
     private val lastSeen = LinkedHashMap<WorkerId, Instant>()
@@ -56,23 +64,40 @@ class RecordedStore(private val store: JobStore, private val now: () -> Instant)
                     ++order, now(), inserted.id.value, Kind.ENQUEUED, 0, name = new.name.value,
                     parent = new.parent?.value, key = new.uniqueKey, maxAttempts = new.maxAttempts,
                 )
+            if (inserted.isHandedOver) claimed(inserted.id, attempt = 1, checkNotNull(handedOver))
         }
     }
 
     override suspend fun claim(worker: WorkerId, queue: QueueName, limit: Int): List<ClaimedJob> =
-        store.claim(worker, queue, limit).onEach { claim ->
-            val seen = jobs.getValue(claim.id)
-            seen.claim = claim
-            seen.state = look(claim.id).state
-            note(claim.id, Kind.CLAIMED, claim.attempt, claim)
+        store.claim(worker, queue, limit).onEach { claimed(it.id, it.attempt, it.holder) }
+
+    private suspend fun claimed(id: JobId, attempt: Int, holder: Holder) {
+        val seen = jobs.getValue(id)
+        seen.holder = holder
+        seen.state = look(id).state
+        note(id, Kind.CLAIMED, attempt, holder)
+    }
+
+    override fun wakeups(worker: WorkerId, queues: Set<QueueName>): Wakeups {
+        val wakeups = store.wakeups(worker, queues)
+        return object : Wakeups by wakeups {
+            override suspend fun listen(ears: Wakeups.Ears) = wakeups.listen(
+                object : Wakeups.Ears by ears {
+                    override fun handedOver(queue: QueueName, lease: Long) {
+                        handedOver = Holder(lease, worker)
+                        ears.handedOver(queue, lease)
+                    }
+                },
+            )
         }
+    }
 
     override suspend fun end(worker: WorkerId, jobs: List<Completion.End>): Set<JobId> =
-        store.end(worker, jobs).also { jobs.forEach { compare(it.claim.id, Kind.PUT_BACK, it.claim) } }
+        store.end(worker, jobs).also { jobs.forEach { compare(it.claim.id, Kind.PUT_BACK, it.claim.holder) } }
 
     override suspend fun putBack(worker: WorkerId, jobs: List<Completion.Return>): Set<JobId> =
         store.putBack(worker, jobs).also {
-            jobs.forEach { compare(it.claim.id, if (it is Completion.Failed) Kind.FAILED else Kind.PUT_BACK, it.claim) }
+            jobs.forEach { compare(it.claim.id, if (it is Completion.Failed) Kind.FAILED else Kind.PUT_BACK, it.claim.holder) }
         }
 
     override suspend fun leave(worker: WorkerId) {
@@ -101,7 +126,7 @@ class RecordedStore(private val store: JobStore, private val now: () -> Instant)
     }
 
     override suspend fun cancel(id: JobId): Cancellation =
-        store.cancel(id).also { if (id in jobs) compare(id, Kind.PUT_BACK, jobs.getValue(id).claim) }
+        store.cancel(id).also { if (id in jobs) compare(id, Kind.PUT_BACK, jobs.getValue(id).holder) }
 
     override suspend fun stop(worker: WorkerId): Boolean = store.stop(worker).also { compareRunning(Kind.PUT_BACK) }
 
@@ -119,17 +144,17 @@ class RecordedStore(private val store: JobStore, private val now: () -> Instant)
     }
 
     private suspend fun compareRunning(back: Kind) {
-        for ((id, seen) in jobs) if (seen.state is JobState.Running) compare(id, back, seen.claim)
+        for ((id, seen) in jobs) if (seen.state is JobState.Running) compare(id, back, seen.holder)
     }
 
-    /** If the job has moved, it was by whoever holds [claim]; if it waits again, that was [back]. */
-    private suspend fun compare(id: JobId, back: Kind, claim: ClaimedJob?) {
+    /** If the job has moved, it was by its [holder]; if it waits again, that was [back]. */
+    private suspend fun compare(id: JobId, back: Kind, holder: Holder?) {
         val seen = jobs.getValue(id)
         val found = look(id)
         val state = found.state
         if (placeOf(state) == placeOf(seen.state)) return
         seen.state = state
-        seen.claim = null
+        seen.holder = null
         val kind =
             when (endingOf(state)) {
                 Ending.COMPLETED -> Kind.COMPLETED
@@ -137,7 +162,7 @@ class RecordedStore(private val store: JobStore, private val now: () -> Instant)
                 Ending.CANCELLED -> Kind.CANCELLED
                 null -> back
             }
-        note(id, kind, found.attempts, claim)
+        note(id, kind, found.attempts, holder)
     }
 
     /** To fall due is no move. */
@@ -151,8 +176,8 @@ class RecordedStore(private val store: JobStore, private val now: () -> Instant)
 
     private suspend fun look(id: JobId): JobSnapshot = checkNotNull(store.find(id)) { "Job $id is forgotten" }
 
-    private fun note(id: JobId, kind: Kind, attempt: Int, claim: ClaimedJob?) {
-        changes += Change(++order, now(), id.value, kind, attempt, claim?.lease, claim?.worker?.value)
+    private fun note(id: JobId, kind: Kind, attempt: Int, holder: Holder?) {
+        changes += Change(++order, now(), id.value, kind, attempt, holder?.lease, holder?.worker?.value)
     }
 
     private fun note(worker: WorkerId, kind: LifeChange.Kind, lastSeen: Instant) {

@@ -46,7 +46,10 @@ public class NewJob(
     public val metadata: String? = null,
     /** How long it is kept when it has ended; null for the default. */
     public val retention: Retention? = null,
-)
+) {
+    /** Whoever it is handed over to may be gone, and nobody know it yet: that attempt would be lost, though it never began. */
+    internal val mayBeHandedOver: Boolean get() = maxAttempts > 1
+}
 
 /**
  * Checks and encodes: everything that can be known to be wrong is said here, before a statement could break the

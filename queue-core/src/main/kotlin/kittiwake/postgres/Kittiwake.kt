@@ -13,6 +13,8 @@ import kittiwake.job.JobType
 import kittiwake.job.QueueName
 import kittiwake.job.WorkerId
 import kittiwake.postgres.statement.InsertJobs
+import kittiwake.postgres.statement.Wake
+import kittiwake.postgres.statement.queuesUntold
 import kittiwake.store.Cancellation
 import kittiwake.store.Inserted
 import kittiwake.store.JobStore
@@ -118,7 +120,7 @@ public class Kittiwake private constructor(users: DataSource, private val config
                     "or use submit() for a job on its own",
             )
         }
-        return insert(connection, type, args.map { type.newJob(it) { options(it) } }, wake = true)
+        return insert(connection, type, args.map { type.newJob(it) { options(it) } })
     }
 
     /** Enqueues a job in a transaction of its own. When this returns it is committed. */
@@ -171,22 +173,29 @@ public class Kittiwake private constructor(users: DataSource, private val config
     }
 
     /**
-     * Stores checked jobs on a connection in a transaction. With [wake] the server tells a sleeper at commit; else call
-     * [wake] after it.
+     * Stores checked jobs on a connection in a transaction. The server tells a sleeper when it commits; or, with
+     * [untold], only whom it hands a job over to, and [untold] has the queues for which to call [wake] after that.
      */
     @KittiwakeSpi
     public fun <R> insert(
         connection: Connection,
         type: JobType<*, R>,
         jobs: List<NewJob>,
-        wake: Boolean,
+        untold: ((Set<QueueName>) -> Unit)? = null,
     ): List<JobRef<R>> {
         checkOpen()
         if (jobs.isEmpty()) return emptyList()
         try {
             checkSchema(connection)
-            val wakes = wake && config.notifications
-            return jobs.chunked(CHUNK).flatMap { refs(type, insertJobs.execute(connection, it, wakes)) }
+            val wake =
+                when {
+                    !config.notifications -> Wake.NEVER
+                    untold == null -> Wake.AT_COMMIT
+                    else -> Wake.BY_CALLER
+                }
+            val inserted = jobs.chunked(CHUNK).flatMap { insertJobs.execute(connection, it, wake) }
+            untold?.invoke(queuesUntold(jobs, inserted))
+            return refs(type, inserted)
         } catch (e: SQLException) {
             throw e.explained()
         }

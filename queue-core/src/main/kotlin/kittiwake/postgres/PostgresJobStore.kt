@@ -18,13 +18,16 @@ import kittiwake.postgres.statement.ForgetJobs
 import kittiwake.postgres.statement.GiveBack
 import kittiwake.postgres.statement.InsertJobs
 import kittiwake.postgres.statement.JoinWorkers
+import kittiwake.postgres.statement.MakeOffers
 import kittiwake.postgres.statement.PromoteJobs
 import kittiwake.postgres.statement.PruneArchive
 import kittiwake.postgres.statement.RescueJobs
 import kittiwake.postgres.statement.ReturnJobs
 import kittiwake.postgres.statement.StopWorker
 import kittiwake.postgres.statement.TakeTurn
+import kittiwake.postgres.statement.Wake
 import kittiwake.postgres.statement.WrittenBefore
+import kittiwake.postgres.statement.queuesUntold
 import kittiwake.store.Cancellation
 import kittiwake.store.Completion
 import kittiwake.store.Inserted
@@ -73,7 +76,12 @@ internal class PostgresJobStore(
 
     private val insertJobs = InsertJobs(schema)
     private val inserts = SharedInserts(blocking) { jobs ->
-        onPool { checkSchema(it).run { insertJobs.execute(it, jobs, wake = false) } }
+        onPool {
+            checkSchema(it).run {
+                insertJobs
+                    .execute(it, jobs, if (config.notifications) Wake.BY_CALLER else Wake.NEVER)
+            }
+        }
     }
     private val joinWorkers = JoinWorkers(schema)
     private val announceSuspect = AnnounceSuspect(schema)
@@ -83,6 +91,7 @@ internal class PostgresJobStore(
     private val returnJobs = ReturnJobs(schema)
     private val writtenBefore = WrittenBefore(schema)
     private val giveBack = GiveBack(schema)
+    private val makeOffers = MakeOffers(schema)
     private val beat = Beat(schema)
     private val takeTurn = TakeTurn(schema)
     private val rescueJobs = RescueJobs(schema, retention, config.crashLimit)
@@ -103,7 +112,7 @@ internal class PostgresJobStore(
     override suspend fun insert(jobs: List<NewJob>): List<Inserted> {
         if (jobs.isEmpty()) return emptyList()
         val inserted = inserts.insert(jobs)
-        wakes.send(jobs.mapTo(mutableSetOf()) { it.queue })
+        wakes.send(queuesUntold(jobs, inserted))
         return inserted
     }
 
@@ -119,6 +128,9 @@ internal class PostgresJobStore(
 
     override suspend fun claim(worker: WorkerId, queue: QueueName, limit: Int): List<ClaimedJob> =
         onPool { of(worker).claim(it, queue, limit) }
+
+    override suspend fun takeUp(worker: WorkerId, queue: QueueName, lease: Long): ClaimedJob? =
+        onPool { of(worker).takeUp(it, queue, lease) }
 
     override suspend fun look(worker: WorkerId, queues: Set<QueueName>, within: Duration): Set<QueueName> =
         onPool { of(worker).look(it, queues, within) }
@@ -190,7 +202,10 @@ internal class PostgresJobStore(
     }
 
     override suspend fun leave(worker: WorkerId) {
-        onPool { giveBack.leave(it, worker) }
+        onPool {
+            makeOffers.withdrawAll(it, worker)
+            giveBack.leave(it, worker)
+        }
         claims.remove(worker)
     }
 
@@ -216,8 +231,9 @@ internal class PostgresJobStore(
 
     override suspend fun stop(worker: WorkerId): Boolean = onPool { stopWorker.execute(it, worker) }
 
-    override fun wakeups(queues: Set<QueueName>): Wakeups = if (config.notifications) {
-        PostgresWakeups(schema, source, queues, locals, engine, Dispatchers.IO.limitedParallelism(LISTENING_THREADS))
+    override fun wakeups(worker: WorkerId, queues: Set<QueueName>): Wakeups = if (config.notifications) {
+        val threads = Dispatchers.IO.limitedParallelism(LISTENING_THREADS)
+        PostgresWakeups(schema, source, worker, queues, locals, engine, threads)
     } else {
         LocalWakeups(locals)
     }

@@ -3,6 +3,7 @@ package kittiwake.postgres
 import kittiwake.KittiwakeSpi
 import kittiwake.internal.forever
 import kittiwake.job.QueueName
+import kittiwake.job.WorkerId
 import kittiwake.store.LocalBells
 import kittiwake.store.Wakeups
 import kotlinx.coroutines.CoroutineDispatcher
@@ -13,9 +14,11 @@ import kotlinx.coroutines.ensureActive
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.withContext
 import org.postgresql.PGConnection
+import org.postgresql.PGNotification
 import org.slf4j.LoggerFactory
 import java.sql.Connection
 import java.sql.SQLException
+import java.util.UUID
 import java.util.concurrent.Executor
 import java.util.concurrent.atomic.AtomicReference
 import kotlin.random.Random
@@ -23,7 +26,7 @@ import kotlin.time.Duration.Companion.seconds
 
 /**
  * Hears NOTIFY on a connection of its own, and holds the shared advisory locks that tell enqueuers which queues
- * somebody sleeps in.
+ * somebody sleeps in, and that who has made an offer is there.
  *
  * The locks are on a second connection, because the first is always reading. Reads are bounded: one without an end may
  * never notice a dead network. After every reconnection all bells ring, for what was missed meanwhile.
@@ -32,6 +35,7 @@ import kotlin.time.Duration.Companion.seconds
 internal class PostgresWakeups(
     private val schema: Schema,
     private val source: ConnectionSource,
+    private val worker: WorkerId,
     private val queues: Set<QueueName>,
     private val locals: LocalBells,
     private val engine: EngineDispatcher,
@@ -39,17 +43,26 @@ internal class PostgresWakeups(
 ) : Wakeups {
     private val sleepers = OwnConnection(source, "sleepers", NETWORK_TIMEOUT)
     private val quiet = mutableSetOf<QueueName>()
+    private val offers = Offers(schema, worker)
+    private val own = "kittiwake/$worker"
     private val lock =
         NamedSql("/* kittiwake: sleep */ select pg_advisory_lock_shared({schema}.sleep_key(:queue))", schema)
     private val unlock =
         NamedSql("/* kittiwake: rise */ select pg_advisory_unlock_shared({schema}.sleep_key(:queue))", schema)
+    private val beThere =
+        NamedSql("/* kittiwake: be there */ select pg_advisory_lock_shared({schema}.offer_key(:worker))", schema)
 
-    override suspend fun listen(ring: (QueueName?) -> Unit) {
+    @Volatile
+    private var ears: Wakeups.Ears? = null
+
+    override suspend fun listen(ears: Wakeups.Ears) {
         val reading = AtomicReference<Connection?>()
+        val ring = ears::ring
+        this.ears = ears
         locals.add(ring)
         try {
             coroutineScope {
-                launch(blocking) { forever("Listening for wake-ups", log, Random) { read(ring, reading) } }
+                launch(blocking) { forever("Listening for wake-ups", log, Random) { read(ears, reading) } }
                 try {
                     awaitCancellation()
                 } finally {
@@ -63,27 +76,39 @@ internal class PostgresWakeups(
         }
     }
 
-    private suspend fun read(ring: (QueueName?) -> Unit, reading: AtomicReference<Connection?>) {
+    private suspend fun read(ears: Wakeups.Ears, reading: AtomicReference<Connection?>) {
         source.openListener(NETWORK_TIMEOUT).use { connection ->
             reading.set(connection)
-            connection.createStatement().use { it.execute("listen \"${schema.channel}\"") }
+            connection.createStatement().use { it.execute("listen \"${schema.channel}\"; listen \"$own\"") }
             val notifications = connection.unwrap(PGConnection::class.java)
             checkSleepers()
-            ring(null)
+            ears.ring(null)
+            lookForHandedOver()
             while (true) {
                 currentCoroutineContext().ensureActive()
                 val heard = notifications.getNotifications(READ_FOR) ?: emptyArray()
-                val news = heard.mapNotNullTo(mutableSetOf()) { queues.find { queue -> queue.value == it.parameter } }
+                val news = heard.mapNotNullTo(mutableSetOf()) { newsIn(it) }
                 when (news.size) {
                     0 -> Unit
-                    1 -> synchronized(reading) { engine.hear(connection) { ring(news.single()) } }
+                    1 -> synchronized(reading) { engine.hear(connection) { news.single().tell(ears) } }
                     // Their claims would wait for each other on this thread.
-                    else -> news.forEach(ring)
+                    else -> news.forEach { it.tell(ears) }
                 }
                 if (heard.isEmpty()) connection.createStatement().use { it.execute("select 1") }
-                if (heard.isEmpty() && !checkSleepers()) ring(null)
+                if (heard.isEmpty() && !checkSleepers()) ears.ring(null)
             }
         }
+    }
+
+    /** Of a [queue]: look there, or take up what is in [lease]. */
+    private data class News(val queue: QueueName, val lease: Long?) {
+        fun tell(ears: Wakeups.Ears): Unit = if (lease == null) ears.ring(queue) else ears.handedOver(queue, lease)
+    }
+
+    private fun newsIn(notification: PGNotification): News? {
+        if (notification.name != own) return queues.find { it.value == notification.parameter }?.let { News(it, null) }
+        val lease = notification.parameter.toLongOrNull() ?: return null
+        return offers.taken(lease)?.let { News(it, lease) }
     }
 
     override suspend fun quiet(queue: QueueName): Unit = withContext(blocking) {
@@ -92,9 +117,19 @@ internal class PostgresWakeups(
         }
     }
 
+    override suspend fun offer(queue: QueueName): Unit = withContext(blocking) {
+        sleepers.use(::lockAgain) { connection -> if (queue in quiet) offers.make(connection, queue) }
+    }
+
+    override suspend fun lookForHandedOver() {
+        val taken = withContext(blocking) { sleepers.use(::lockAgain) { offers.look(it) } }
+        taken.forEach { (lease, queue) -> ears?.handedOver(queue, lease) }
+    }
+
     override suspend fun busy(queue: QueueName): Unit = withContext(blocking) {
         sleepers.use(::lockAgain) { connection ->
             if (quiet.remove(queue)) unlock.query(connection, { this["queue"] = queue.value }) {}
+            offers.withdraw(connection, queue)
         }
     }
 
@@ -114,7 +149,9 @@ internal class PostgresWakeups(
 
     /** A new connection holds none of the locks that the one before held. */
     private fun lockAgain(connection: Connection) {
+        beThere.query(connection, { this["worker"] = UUID.fromString(worker.value) }) {}
         quiet.forEach { queue -> lock.query(connection, { this["queue"] = queue.value }) {} }
+        offers.renew(connection)
     }
 
     private companion object {

@@ -11,6 +11,7 @@ import kittiwake.postgres.statement.GiveBack
 import kittiwake.postgres.statement.LookForJobs
 import kittiwake.postgres.statement.ReadJobs
 import kittiwake.postgres.statement.TakeTickets
+import kittiwake.postgres.statement.TakeUp
 import kittiwake.postgres.statement.Ticket
 import java.sql.Connection
 import java.sql.SQLException
@@ -36,6 +37,7 @@ internal class WorkerClaims(
     private val claimJobs = ClaimJobs(schema, retention)
     private val takeTickets = TakeTickets(schema)
     private val readJobs = ReadJobs(schema, retention)
+    private val takeUp = TakeUp(schema, retention)
     private val searches = ConcurrentHashMap<QueueName, Searches>()
     val open = OpenLeases()
     private val doubtful = ConcurrentHashMap<Long, TimeMark>()
@@ -61,8 +63,25 @@ internal class WorkerClaims(
     }
 
     private fun doubt(claim: Claim) {
-        doubtful[claim.lease] = TimeSource.Monotonic.markNow()
+        doubt(claim.lease)
         searches.remove(claim.queue)
+    }
+
+    private fun doubt(lease: Long) {
+        doubtful[lease] = TimeSource.Monotonic.markNow()
+    }
+
+    /** Takes up the job that was put into [lease]. Where it is not clear what is in there, nobody here runs it. */
+    fun takeUp(connection: Connection, queue: QueueName, lease: Long): ClaimedJob? {
+        val job =
+            try {
+                takeUp.execute(connection, Claim(worker, queue, lease, limit = 1))
+            } catch (e: Exception) {
+                doubt(lease)
+                throw e
+            }
+        if (job == null) doubt(lease) else open.open(lease, listOf(job))
+        return job
     }
 
     /** While a queue is full, what two claims at once lose as rivals is more than what a statement more costs. */

@@ -42,6 +42,12 @@ public interface JobStore {
     public suspend fun claim(worker: WorkerId, queue: QueueName, limit: Int): List<ClaimedJob>
 
     /**
+     * The job that an enqueuer has put into [lease], which [worker] had offered for [queue]: it is claimed since that
+     * transaction has committed. Null when it was cancelled, or is not this worker's any more.
+     */
+    public suspend fun takeUp(worker: WorkerId, queue: QueueName, lease: Long): ClaimedJob? = null
+
+    /**
      * Writes down, before it starts, that its worker now runs [claim], a suspect: if that worker falls silent before
      * the job has ended or gone back, this job alone is to blame. The next one takes its place. False when the claim is
      * lost.
@@ -111,17 +117,17 @@ public interface JobStore {
     /** Asks a worker to stop gracefully; it learns of it with its next heartbeat. False when no such worker lives. */
     public suspend fun stop(worker: WorkerId): Boolean
 
-    /** The signals for [queues], for one life of one worker. */
-    public fun wakeups(queues: Set<QueueName>): Wakeups
+    /** The signals for [queues], for one life of one [worker]. */
+    public fun wakeups(worker: WorkerId, queues: Set<QueueName>): Wakeups
 }
 
 /** The store refuses what it was given, and would refuse it again, however often it is tried. */
 @KittiwakeSpi
 public class UnwritableException(message: String, cause: Throwable) : RuntimeException(message, cause)
 
-/** What became of an insert. */
+/** What became of an insert. Of a job that [isHandedOver] its worker hears when the transaction commits. */
 @KittiwakeSpi
-public class Inserted(public val id: JobId, public val isNew: Boolean)
+public class Inserted(public val id: JobId, public val isNew: Boolean, public val isHandedOver: Boolean = false)
 
 /** [moved] jobs became ready; the next one is due after [nextDueIn], or none is waiting. */
 @KittiwakeSpi

@@ -7,7 +7,8 @@ import kotlinx.coroutines.awaitCancellation
 /** What is heard without notifications: what this process commits itself. */
 @OptIn(KittiwakeSpi::class)
 internal class LocalWakeups(private val locals: LocalBells) : Wakeups {
-    override suspend fun listen(ring: (QueueName?) -> Unit) {
+    override suspend fun listen(ears: Wakeups.Ears) {
+        val ring = ears::ring
         locals.add(ring)
         try {
             awaitCancellation()

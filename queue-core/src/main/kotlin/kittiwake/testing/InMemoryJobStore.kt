@@ -16,7 +16,6 @@ import kittiwake.store.Completion
 import kittiwake.store.Inserted
 import kittiwake.store.JobStore
 import kittiwake.store.LocalBells
-import kittiwake.store.LocalWakeups
 import kittiwake.store.Promotion
 import kittiwake.store.Pulse
 import kittiwake.store.Rescued
@@ -44,6 +43,7 @@ public class InMemoryJobStore(
     private val workers = mutableMapOf<WorkerId, StoredWorker>()
     private val turns = mutableMapOf<String, Instant>()
     private val bells = LocalBells()
+    private val offers = StoredOffers(bells)
     private var lastId = 0L
     private var lastLease = 0L
     private var lastTurn = 0L
@@ -55,8 +55,24 @@ public class InMemoryJobStore(
 
     override suspend fun insert(jobs: List<NewJob>): List<Inserted> {
         val inserted = inOneTurn { jobs.map(::insert) }
-        jobs.mapTo(mutableSetOf()) { it.queue }.forEach(bells::ring)
-        return inserted
+        val lease = inserted.singleOrNull()?.let { handOver(it) }
+        if (lease == null) jobs.mapTo(mutableSetOf()) { it.queue }.forEach(bells::ring) else offers.tell(lease)
+        return if (lease == null) inserted else inserted.map { Inserted(it.id, it.isNew, isHandedOver = true) }
+    }
+
+    /** The lease that it is in then; null when nobody has offered one. */
+    private fun handOver(inserted: Inserted): Long? = synchronized(this) {
+        val job =
+            jobs.getValue(inserted.id).takeIf { inserted.isNew && it.new.mayBeHandedOver && it.state == JobState.Ready }
+                ?: return null
+        val (lease, worker) = offers.take(job.new.queue) { workers[it]?.isAlive == true } ?: return null
+        job.claimedBy(worker, lease, now)
+        lease
+    }
+
+    override suspend fun takeUp(worker: WorkerId, queue: QueueName, lease: Long): ClaimedJob? = synchronized(this) {
+        if (!offers.takeUp(lease) || workers[worker]?.isAlive != true) return null
+        jobs.values.find { it.lease == lease && it.isRunningAt(worker) }?.claim(worker, lease)
     }
 
     private fun insert(new: NewJob): Inserted {
@@ -226,7 +242,7 @@ public class InMemoryJobStore(
     override suspend fun stop(worker: WorkerId): Boolean =
         synchronized(this) { workers[worker]?.takeIf { it.isAlive }?.also { it.isStopRequested = true } != null }
 
-    override fun wakeups(queues: Set<QueueName>): Wakeups = LocalWakeups(bells)
+    override fun wakeups(worker: WorkerId, queues: Set<QueueName>): Wakeups = offers.wakeups(worker)
 
     /** What becomes ready by one verb waits in the order of its enqueue, behind what was ready before. */
     private fun <T> inOneTurn(verb: () -> T): T = synchronized(this) {

@@ -66,11 +66,13 @@ internal class StoredJob(val id: JobId, val new: NewJob, val enqueuedAt: Instant
         attempts++
         this.lease = lease
         state = JobState.Running(worker, attempts, now)
-        return ClaimedJob(
-            id, lease, worker, attempts, new.name.value, new.queue, new.priority, new.args, new.maxAttempts,
-            enqueuedAt, new.parent, new.metadata, crashes, isArchived = retention.completed.isPositive(),
-        )
+        return claim(worker, lease)
     }
+
+    fun claim(worker: WorkerId, lease: Long) = ClaimedJob(
+        id, lease, worker, attempts, new.name.value, new.queue, new.priority, new.args, new.maxAttempts,
+        enqueuedAt, new.parent, new.metadata, crashes, isArchived = retention.completed.isPositive(),
+    )
 
     fun end(ending: Ending, at: Instant) {
         lease = null

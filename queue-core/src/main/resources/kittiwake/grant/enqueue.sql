@@ -12,5 +12,7 @@ grant execute on function
     {schema}.rank(timestamptz),
     {schema}.sleep_key(text),
     {schema}.wake(text),
+    {schema}.take_offer(text, bigint, boolean),
+    {schema}.hand_over(text, bigint, boolean),
     {schema}.enqueue(text, text, text, int, timestamptz, timestamptz, text, int, text)
     to {role};

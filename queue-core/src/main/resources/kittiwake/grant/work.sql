@@ -7,7 +7,7 @@ grant usage on sequence {schema}.job_id_seq to {role};
 -- whoever may delete and insert tickets can change their attempt anyway.
 grant select, insert, delete, update (taken_back) on {schema}.job to {role};
 grant select, insert, delete, update (attempt) on {schema}.ready, {schema}.scheduled to {role};
-grant select, insert, delete, update on {schema}.lease, {schema}.worker to {role};
+grant select, insert, delete, update on {schema}.lease, {schema}.worker, {schema}.offer to {role};
 grant select, insert, delete on {schema}.attempt to {role};
 grant select, insert on {schema}.archive to {role};
 grant select, update on {schema}.upkeep_turn to {role};
@@ -17,8 +17,11 @@ grant execute on function
     {schema}.is_metadata(text),
     {schema}.rank(timestamptz),
     {schema}.sleep_key(text),
+    {schema}.offer_key(uuid),
     {schema}.turn_key(text),
     {schema}.wake(text),
+    {schema}.take_offer(text, bigint, boolean),
+    {schema}.hand_over(text, bigint, boolean),
     {schema}.readable(text),
     {schema}.enqueue(text, text, text, int, timestamptz, timestamptz, text, int, text),
     {schema}.prepare_archive(date),

@@ -1,5 +1,6 @@
 -- Kittiwake, schema version 1: what a job is never changes, its ticket moves.
 --
+--     ┌────────────────▼                        handed over to a worker that sleeps
 --   job ── ready ──▶ lease ──▶ archive          the state of a job is the table that its ticket lies in
 --     └─ scheduled ──▲  │
 --           ▲───────────┘ retry, snooze
@@ -79,9 +80,11 @@ create table {schema}.worker (
     seen_at            timestamptz not null default clock_timestamp(),
     stop_requested_at  timestamptz,
     ended_at           timestamptz,
+    has_left           boolean not null default false,
     blame              text check (blame in ('the suspect', 'all aboard'))
 ) with (fillfactor = 50);
 
+comment on column {schema}.worker.has_left is 'It ended by itself and ran nothing any more: what comes under its name later was never started.';
 comment on column {schema}.worker.blame is 'Who is to blame that it fell silent. Nobody when it left or was asked to stop.';
 
 -- Tickets of jobs that run: one row a batch, its id drawn at random by the worker, who can so ask after a claim whose answer was lost. A completed job's row is gone from job, so its entry here no longer counts.
@@ -100,6 +103,19 @@ alter table {schema}.lease alter column job_ids set storage plain, alter column 
 create index lease_worker_idx on {schema}.lease (worker_id);
 
 comment on column {schema}.lease.suspect is 'The one among them that was started last as the only suspect of its worker.';
+
+-- Where sleeping workers have room for one job: whoever enqueues one may put it into that lease at once. The row goes with it, and comes
+-- back if that transaction does not commit. They last no longer than the sleep, so they need not survive a crash of the server.
+create unlogged table {schema}.offer (
+    lease_id   bigint primary key,
+    number     bigint generated always as identity,
+    queue      text collate "C" not null,
+    worker_id  uuid not null
+) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000, autovacuum_analyze_scale_factor = 0.5);
+
+create index offer_queue_idx on {schema}.offer (queue, number);
+
+create index offer_worker_idx on {schema}.offer (worker_id);
 
 -- Failed attempts of unfinished jobs.
 create table {schema}.attempt (
@@ -168,6 +184,11 @@ create function {schema}.turn_key(task text) returns bigint
     language sql immutable
     return hashtextextended({channel} || '/' || task, 1);
 
+-- The advisory lock that says that the worker which made an offer is there to hear of it.
+create function {schema}.offer_key(worker_id uuid) returns bigint
+    language sql immutable
+    return hashtextextended({channel} || '/' || worker_id, 2);
+
 -- Tells a sleeping worker of the queue to look, when the transaction commits. When nobody sleeps it costs no more than a look at a lock:
 -- as one expression it becomes part of the statement that calls it.
 create function {schema}.wake(queue text) returns void
@@ -177,6 +198,64 @@ create function {schema}.wake(queue text) returns void
             when pg_try_advisory_lock({schema}.sleep_key(queue)) then not pg_advisory_unlock({schema}.sleep_key(queue))
             else true
         end then pg_notify({channel}, queue)
+    end;
+
+-- Puts a job of this transaction, which has no ticket yet, into the newest offer of the queue, and tells its worker when the transaction
+-- commits. False when there is none, or whoever made it is gone: then the job needs a ticket, and with :wakes somebody is told to look.
+--
+-- It waits for nobody, and nothing in it can fail what calls it: where a snapshot stays for a whole transaction, an offer that is gone
+-- would be an error. Of old offers only dead rows are left, which lie behind the new ones, and no more than the newest thousand are looked
+-- at while somebody holds an old snapshot. It runs with the rights of the schema's owner: who enqueues needs none on leases.
+create function {schema}.take_offer(queue text, job_id bigint, wakes boolean) returns boolean
+    language plpgsql
+    security definer
+    set search_path = pg_catalog, pg_temp
+    set enable_seqscan = off
+    set enable_bitmapscan = off
+    set plan_cache_mode = force_generic_plan
+as $$
+declare
+    lease bigint;
+    worker uuid;
+begin
+    if current_setting('transaction_isolation') = 'read committed' then
+        delete from {schema}.offer
+        where ctid = (
+            select o.ctid
+            from {schema}.offer o
+            where o.queue = take_offer.queue
+              and o.number > (select last_value - 1000 from {schema}.offer_number_seq)
+            order by o.queue desc, o.number desc
+            limit 1
+            for update skip locked
+        )
+        returning lease_id, worker_id into lease, worker;
+    end if;
+    if worker is not null then
+        if not pg_try_advisory_lock({schema}.offer_key(worker)) then
+            insert into {schema}.lease (id, worker_id, job_ids, attempts)
+            values (lease, worker, array[take_offer.job_id], '{1}');
+            perform pg_notify('kittiwake/' || worker, lease::text);
+            return true;
+        end if;
+        perform pg_advisory_unlock({schema}.offer_key(worker));
+    end if;
+    if wakes then
+        perform pg_notify({channel}, take_offer.queue);
+    end if;
+    return false;
+end
+$$;
+
+-- Hands a job over to a worker that sleeps, see above. When nobody sleeps it costs no more than a look at a lock.
+create function {schema}.hand_over(queue text, job_id bigint, wakes boolean) returns boolean
+    language sql volatile
+    return case
+        when case
+            when pg_try_advisory_lock({schema}.sleep_key(queue)) then not pg_advisory_unlock({schema}.sleep_key(queue))
+            else true
+        end then {schema}.take_offer(queue, job_id, wakes)
+        else false
     end;
 
 -- Text as jsonb for people to read, whatever codec wrote it.
@@ -241,11 +320,12 @@ begin
     if new.run_at > clock_timestamp() then
         insert into {schema}.scheduled (job_id, queue, run_at, priority, expected_at, attempt)
         values (new.id, new.queue, new.run_at, new.priority, new.expected_at, 0);
-    else
+        perform {schema}.wake(new.queue);
+    elsif new.max_attempts = 1 or not {schema}.hand_over(new.queue, new.id, wakes => false) then
         insert into {schema}.ready (queue, lane, rank, job_id, attempt)
         values (new.queue, -new.priority, {schema}.rank(new.expected_at), new.id, 0);
+        perform {schema}.wake(new.queue);
     end if;
-    perform {schema}.wake(new.queue);
     return null;
 end
 $$;
@@ -285,7 +365,7 @@ begin
 end
 $$;
 
--- The two functions that change tables run with the rights of the schema's owner, so that workers need none of them: see grantSql().
+-- The functions that change tables run with the rights of the schema's owner, so that workers need none of them: see grantSql().
 -- Nothing in them is looked up where a caller could have put something of its own.
 
 -- The partition for jobs to be forgotten on that day, with what the default partition already holds for it.
@@ -344,7 +424,11 @@ begin
 end
 $$;
 
-revoke all on function {schema}.prepare_archive(date), {schema}.prune_archive(int) from public;
+revoke all on function
+    {schema}.prepare_archive(date),
+    {schema}.prune_archive(int),
+    {schema}.take_offer(text, bigint, boolean)
+    from public;
 
 -- All jobs for people, unfinished and ended, with the state as a word.
 create view {schema}.jobs as

@@ -57,7 +57,7 @@ class ClaimStressSpec :
                                 List(random.nextInt(1, 30)) {
                                     type.newJob(Load(seed)) { priority = random.nextInt(3) }
                                 }
-                            val ids = kittiwake.insert(connection, type, jobs, wake = true).map { it.id.value }
+                            val ids = kittiwake.insert(connection, type, jobs).map { it.id.value }
                             if (savepoint != null && random.nextBoolean()) {
                                 connection.rollback(savepoint)
                             } else {

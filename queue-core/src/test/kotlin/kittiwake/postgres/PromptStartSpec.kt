@@ -60,18 +60,20 @@ class PromptStartSpec :
             }
         }
 
-        test("a job that a sleeper is told of is claimed on the connection that heard of it") {
-            val kittiwake = autoClose(TestDatabase.kittiwake())
-            val elsewhere = autoClose(Kittiwake.connect(TestDatabase.dataSource) { schema = kittiwake.schema })
-            val events = RecordedEvents()
-            kittiwake.working(events, {
-                queue("prompt")
-                handle(type) { }
-                pollEvery = 10.minutes
-            }) {
-                eventually(20.seconds) {
-                    events.awaitOf<JobEvent.Completed>(elsewhere.enqueueOnJdbc(1), within = 5.seconds)
-                    lastOfListeners(kittiwake.schema).shouldExist { "claim jobs" in it }
+        for ((places, verb) in listOf(1 to "claim jobs", 8 to "take up")) {
+            test("with $places places the connection that heard of a job goes on with \"$verb\"") {
+                val kittiwake = autoClose(TestDatabase.kittiwake())
+                val elsewhere = autoClose(Kittiwake.connect(TestDatabase.dataSource) { schema = kittiwake.schema })
+                val events = RecordedEvents()
+                kittiwake.working(events, {
+                    queue("prompt") { concurrency = places }
+                    handle(type) { }
+                    pollEvery = 10.minutes
+                }) {
+                    eventually(20.seconds) {
+                        events.awaitOf<JobEvent.Completed>(elsewhere.enqueueOnJdbc(1), within = 5.seconds)
+                        lastOfListeners(kittiwake.schema).shouldExist { verb in it }
+                    }
                 }
             }
         }

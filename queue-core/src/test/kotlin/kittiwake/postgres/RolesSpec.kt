@@ -83,7 +83,7 @@ class RolesSpec :
         test("the enqueuing role cannot read, change or take what is there") {
             val schema = freshSchema()
             kittiwakeOf(enqueuer, schema).use { it.submit(type, Granted()) }
-            for (table in listOf("job", "archive", "lease", "worker", "attempt", "ready", "scheduled")) {
+            for (table in listOf("job", "archive", "lease", "offer", "worker", "attempt", "ready", "scheduled")) {
                 enqueuer.shouldNotBeAllowed("select * from $schema.$table")
                 enqueuer.shouldNotBeAllowed("delete from $schema.$table")
                 enqueuer.shouldNotBeAllowed("truncate $schema.$table")
@@ -96,6 +96,7 @@ class RolesSpec :
             enqueuer.shouldNotBeAllowed("select id from $schema.job for update")
             enqueuer.shouldNotBeAllowed("update $schema.upkeep_turn set next_at = 'infinity'")
             enqueuer.shouldNotBeAllowed("select $schema.prune_archive(1)")
+            enqueuer.shouldNotBeAllowed("insert into $schema.offer (lease_id) values (1)")
             enqueuer.shouldNotBeAllowed("select $schema.prepare_archive(current_date)")
             enqueuer.shouldNotBeAllowed("insert into $schema.archive (id) values (1)")
             enqueuer.shouldNotBeAllowed("insert into $schema.lease (id) values (1)")
@@ -147,6 +148,8 @@ class RolesSpec :
                     statement.execute("set search_path = $trap, pg_temp, pg_catalog")
                     statement.execute("select $schema.prepare_archive('2001-01-01')")
                     statement.execute("select $schema.prune_archive(10)")
+                    statement.execute("create temp table offer (lease_id bigint, worker_id uuid)")
+                    statement.execute("select $schema.take_offer('granted', 1, true)")
                 }
             }
             TestDatabase.query("select * from $trap.ran_as").filter { it != worker.name } shouldBe emptyList()

@@ -44,7 +44,7 @@ class StatementPlanSpec :
 private suspend fun FunSpecContainerScope.plans(name: String, sql: String) {
     test("$name goes by index") {
         val plan = planOf(sql)
-        for (table in listOf("job", "ready", "scheduled", "archive", "attempt")) {
+        for (table in listOf("job", "ready", "scheduled", "archive", "attempt", "offer")) {
             plan shouldNotContain "Seq Scan on $table"
         }
         plan shouldNotContain "Bitmap Heap Scan"

@@ -7,5 +7,6 @@ import kittiwake.KittiwakeSpi
 class InMemoryJobStoreSpec :
     FunSpec({
         include(jobStoreContract { InMemoryJobStore() })
+        include(handOverContract { InMemoryJobStore() })
         include(crashContract { InMemoryJobStore(crashLimit = it) })
     })

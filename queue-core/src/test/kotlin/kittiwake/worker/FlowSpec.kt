@@ -131,8 +131,8 @@ private class Watched {
             return store.claim(worker, queue, limit)
         }
 
-        override fun wakeups(queues: Set<QueueName>): Wakeups {
-            val wakeups = store.wakeups(queues)
+        override fun wakeups(worker: WorkerId, queues: Set<QueueName>): Wakeups {
+            val wakeups = store.wakeups(worker, queues)
             return object : Wakeups by wakeups {
                 override suspend fun quiet(queue: QueueName) = wakeups.quiet(queue).also { isQuiet = true }
 

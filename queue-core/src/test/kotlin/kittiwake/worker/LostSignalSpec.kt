@@ -77,12 +77,17 @@ private class Distant {
         override suspend fun look(worker: WorkerId, queues: Set<QueueName>, within: Duration): Set<QueueName> =
             if (canLook) store.look(worker, queues, within) else throw SQLException("canceling statement", "57014")
 
-        override fun wakeups(queues: Set<QueueName>): Wakeups {
-            val wakeups = store.wakeups(queues)
+        override fun wakeups(worker: WorkerId, queues: Set<QueueName>): Wakeups {
+            val wakeups = store.wakeups(worker, queues)
             val quiet = mutableSetOf<QueueName>()
             return object : Wakeups {
-                override suspend fun listen(ring: (QueueName?) -> Unit) =
-                    wakeups.listen { if (!isDeaf && it in quiet) ring(it) }
+                override suspend fun listen(ears: Wakeups.Ears) = wakeups.listen(
+                    object : Wakeups.Ears by ears {
+                        override fun ring(queue: QueueName?) {
+                            if (!isDeaf && queue in quiet) ears.ring(queue)
+                        }
+                    },
+                )
 
                 override suspend fun quiet(queue: QueueName) {
                     quiet += queue

@@ -64,9 +64,7 @@ public fun <A : Any, R> JdbcTransaction.enqueueAll(
     val kittiwake = kittiwakeOf(db)
     checkUsable()
     val jobs = args.map { type.newJob(it) { options(it) } }
-    val refs = kittiwake.insert(connection.connection as Connection, type, jobs, wake = false)
-    wakeAfterCommit(kittiwake, jobs.mapTo(mutableSetOf()) { it.queue })
-    return refs
+    return kittiwake.insert(connection.connection as Connection, type, jobs) { wakeAfterCommit(kittiwake, it) }
 }
 
 /**

@@ -1,9 +1,11 @@
 package kittiwake.exposed
 
+import io.kotest.assertions.nondeterministic.eventually
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.matchers.collections.shouldBeEmpty
 import io.kotest.matchers.nulls.shouldNotBeNull
 import io.kotest.matchers.shouldBe
+import kittiwake.testing.TestDatabase
 import kittiwake.testing.awaitSleepIn
 import kittiwake.worker.WorkerBuilder
 import kotlinx.coroutines.withTimeout
@@ -32,6 +34,27 @@ class WakeAfterCommitSpec :
                         working(other, { packs() }) {
                             kittiwake.awaitSleepIn("pack")
                             val ref = transaction(db) { pack.enqueue(PackArgs("tea")) { delay = 1.seconds } }
+                            kittiwake.awaitEnd(ref.id, SOON).shouldNotBeNull()
+                        }
+                    }
+                }
+            }
+        }
+
+        test("a job is handed over to a worker that sleeps, without ever having had a ticket, if its transaction commits") {
+            inShop {
+                elsewhere().use { other ->
+                    working(other, { packs() }) {
+                        kittiwake.awaitSleepIn("pack")
+                        TestDatabase.execute("alter table $schema.ready add check (job_id < 0) not valid")
+                        repeat(3) {
+                            eventually(SOON) { TestDatabase.count(kittiwake, "offer") shouldBe 1 }
+                            val ref =
+                                transaction(db) {
+                                    pack.enqueue(PackArgs("never"))
+                                    rollback()
+                                    pack.enqueue(PackArgs("tea"))
+                                }
                             kittiwake.awaitEnd(ref.id, SOON).shouldNotBeNull()
                         }
                     }

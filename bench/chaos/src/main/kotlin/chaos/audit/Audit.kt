@@ -121,7 +121,8 @@ class Audit(private val dataSource: DataSource, private val schema: String) {
         const val ACCOUNTS = 10
 
         // The leases that a statement took jobs out of tell under which one an ending or a return was written. A claim
-        // takes out what a cancelled job has left behind, and runs nothing for it: that is no claim of the job.
+        // takes out what a cancelled job has left behind, and runs nothing for it: that is no claim of the job. A job that is
+        // handed over is claimed in the statement that enqueues it, and the server writes the claim down first.
         private const val CHANGES = """
             select c.seq, c.at, coalesce(pg_xact_commit_timestamp(c.xid::xid), c.at) as committed_at,
                    c.job_id, c.kind, c.attempt,
@@ -132,8 +133,10 @@ class Audit(private val dataSource: DataSource, private val schema: String) {
             left join chaos.lease_change l on l.xid = c.xid and l.job_id = c.job_id and c.kind <> 'CLAIMED'
             left join chaos.change off
                    on off.job_id = c.job_id and off.kind = 'CANCELLED' and c.kind = 'CLAIMED' and off.seq < c.seq
+            left join chaos.change born
+                   on born.job_id = c.job_id and born.kind = 'ENQUEUED' and c.kind = 'CLAIMED' and born.xid = c.xid
             where off.seq is null or not pg_visible_in_snapshot(off.xid, c.snapshot)
-            order by c.seq
+            order by greatest(c.seq, born.seq), c.kind = 'CLAIMED'
         """
 
         // Who polls and beats is busy for milliseconds; who stays so is in the middle of something.

@@ -34,7 +34,11 @@ class AllowedChanges : Check {
                 (Steps(changes).faults() + tooManyStarts(changes, starts[job] ?: 0)).map { broken(it, job) }
             }
         val changes = history.changes.groupingBy { it.kind }.eachCount()
-        return Finding(broken, figures = changes.map { (kind, n) -> kind.name.lowercase() to "$n" }.toMap())
+        val handedOver = history.byJob.values.count(::isHandedOver)
+        return Finding(
+            broken,
+            figures = changes.map { (kind, n) -> kind.name.lowercase() to "$n" }.toMap() + ("handed over" to "$handedOver"),
+        )
     }
 
     private fun tooManyStarts(changes: List<Change>, starts: Int): List<String> {
@@ -42,6 +46,12 @@ class AllowedChanges : Check {
         val uncounted = changes.count { it.kind == PUT_BACK }
         if (attempts == 0 || starts <= attempts + uncounted) return emptyList()
         return listOf("was started $starts times: it has $attempts attempts, and $uncounted were not counted")
+    }
+
+    /** Claimed by the transaction that enqueued it. */
+    private fun isHandedOver(changes: List<Change>): Boolean {
+        val claimed = changes.getOrNull(1)?.takeIf { it.kind == CLAIMED } ?: return false
+        return claimed.committedAt == changes.first().committedAt
     }
 
     private class Steps(private val changes: List<Change>) {

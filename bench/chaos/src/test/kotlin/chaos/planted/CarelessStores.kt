@@ -87,6 +87,9 @@ private class Impatient(private val real: JobStore) : JobStore by real {
     override suspend fun claim(worker: WorkerId, queue: QueueName, limit: Int): List<ClaimedJob> =
         real.claim(worker, queue, limit).onEach { claims[it.id] = it }
 
+    override suspend fun takeUp(worker: WorkerId, queue: QueueName, lease: Long): ClaimedJob? =
+        real.takeUp(worker, queue, lease)?.also { claims[it.id] = it }
+
     override suspend fun beat(worker: WorkerId, running: Set<JobId>): Pulse {
         val pulse = real.beat(worker, running)
         val released = if (pulse.stopRequested) running.mapNotNull(claims::remove) else emptyList()

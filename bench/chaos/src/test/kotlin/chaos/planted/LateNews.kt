@@ -18,7 +18,7 @@ val notifyBeforeCommit = PlantedBug(
     val engine = MutatingDataSource(plain)
     worker("worker-1", engine) { db, journal -> Deeds(db, journal).bind(this) }
     awaitSleep(engine)
-    val silent = Mutation("insert like jobs", "where ?::boolean)", "where ?::boolean is null)")
+    val silent = Mutation("insert plain job", "where ?::boolean\n", "where ?::boolean is null\n")
     val producer = MiniatureProducer(this, MutatingDataSource(plain, listOfNotNull(silent.takeIf { isPlanted })))
     producer.offer(Deed.EXTERNAL, beforeCommit = {
         if (isPlanted) {

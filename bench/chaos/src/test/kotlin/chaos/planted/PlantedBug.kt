@@ -16,5 +16,5 @@ class PlantedBug(
 val plantedBugs: List<PlantedBug> =
     listOf(
         skipTheFence, completeByIdOnly, letExposedRetry, rescueByIdOnly, enqueueElsewhere, dropTheMarker,
-        loseCompletions, releaseWhileRunning, notifyBeforeCommit,
+        loseCompletions, releaseWhileRunning, notifyBeforeCommit, handOverWithATicket,
     )

@@ -58,7 +58,7 @@ ready_now as (
 ),
 left_behind as (
     update {schema}.worker
-    set ended_at = clock_timestamp()
+    set ended_at = clock_timestamp(), has_left = true
     where :all
       and id = :worker
 )

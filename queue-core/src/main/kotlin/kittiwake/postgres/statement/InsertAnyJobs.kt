@@ -2,8 +2,10 @@ package kittiwake.postgres.statement
 
 import kittiwake.KittiwakeSpi
 import kittiwake.enqueue.NewJob
+import kittiwake.job.JobId
 import kittiwake.postgres.NamedSql
 import kittiwake.postgres.Schema
+import kittiwake.store.Inserted
 import java.sql.Connection
 
 /** Stores jobs that have nothing in common. */
@@ -12,7 +14,7 @@ internal class InsertAnyJobs(schema: Schema) {
     private val insert = NamedSql(INSERT_ANY_JOBS, schema)
 
     /** Returns their ids in order; null where an unfinished job has the key. */
-    fun execute(connection: Connection, jobs: List<NewJob>, wake: Boolean): List<Long?> = insert.query(connection, {
+    fun execute(connection: Connection, jobs: List<NewJob>, wake: Wake): List<Inserted?> = insert.query(connection, {
         array("names", "text", jobs.map { it.name.value })
         array("queues", "text", jobs.map { it.queue.value })
         array("priorities", "int4", jobs.map { it.priority })
@@ -26,8 +28,8 @@ internal class InsertAnyJobs(schema: Schema) {
         array("metadata", "text", jobs.map { it.metadata })
         array("keep_completed", "int8", jobs.map { it.retention?.completedMicroseconds })
         array("keep_failed", "int8", jobs.map { it.retention?.failedMicroseconds })
-        this["wake"] = wake
-    }) { row -> row.longOrNull("id") }
+        this["wake"] = wake.notifies
+    }) { row -> row.longOrNull("id")?.let { Inserted(JobId(it), isNew = true) } }
 }
 
 // Stores jobs in the order given, and their tickets: in ready, or in scheduled while they are not due. Conflicts come
@@ -35,7 +37,7 @@ internal class InsertAnyJobs(schema: Schema) {
 // order. An array for each column is what it takes when the jobs differ, and almost twice as much as for jobs that do
 // not: what was measured is said at "insert like jobs".
 // language=PostgreSQL
-private const val INSERT_ANY_JOBS = """
+private val INSERT_ANY_JOBS = """
 /* kittiwake: insert any jobs */
 with input as materialized (
     select nextval('{schema}.job_id_seq') as id,

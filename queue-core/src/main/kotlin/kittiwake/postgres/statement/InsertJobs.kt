@@ -14,30 +14,25 @@ import kotlin.time.Duration
 /**
  * Stores jobs and their tickets, one statement for any number of them, in whatever transaction [Connection] is in.
  *
- * The statement is the leanest of three that will do: most jobs are [InsertLikeJobs].
+ * The statement is the leanest of four that will do: most jobs are plain, or [InsertLikeJobs].
  */
 @OptIn(KittiwakeSpi::class)
 internal class InsertJobs(schema: Schema) {
+    private val plainJob = InsertPlainJob(schema)
     private val likeJobs = InsertLikeJobs(schema)
     private val oneJob = InsertOneJob(schema)
     private val anyJobs = InsertAnyJobs(schema)
     private val find = NamedSql(FIND_BY_KEY, schema)
 
-    /**
-     * With [wake] a sleeping worker is told when the transaction commits; without, the caller does that after the
-     * commit.
-     */
-    fun execute(connection: Connection, jobs: List<NewJob>, wake: Boolean): List<Inserted> {
+    fun execute(connection: Connection, jobs: List<NewJob>, wake: Wake): List<Inserted> {
         if (likeJobs.fits(jobs)) {
-            return likeJobs.execute(connection, jobs, wake).map {
-                Inserted(JobId(it), isNew = true)
-            }
+            if (jobs.size == 1) return listOf(plainJob.execute(connection, jobs.single(), wake))
+            return likeJobs.execute(connection, jobs, wake)
         }
         val answers = arrayOfNulls<Inserted>(jobs.size)
         var left = jobs.indices.toList()
         while (left.isNotEmpty()) {
-            val ids = insert(connection, left.map(jobs::get), wake)
-            left.forEachIndexed { i, job -> ids[i]?.let { answers[job] = Inserted(JobId(it), isNew = true) } }
+            insert(connection, left.map(jobs::get), wake).forEachIndexed { i, new -> answers[left[i]] = new }
             // The rest met an unfinished job with their key. It may end between the two statements: then there is room
             // to insert again.
             left = left.filter { answers[it] == null }
@@ -47,7 +42,7 @@ internal class InsertJobs(schema: Schema) {
         return answers.map { checkNotNull(it) }
     }
 
-    private fun insert(connection: Connection, jobs: List<NewJob>, wake: Boolean): List<Long?> =
+    private fun insert(connection: Connection, jobs: List<NewJob>, wake: Wake): List<Inserted?> =
         jobs.singleOrNull()?.let { listOf(oneJob.execute(connection, it, wake)) }
             ?: anyJobs.execute(connection, jobs, wake)
 
@@ -70,13 +65,19 @@ internal val Retention.failedMicroseconds: Long get() = failed.inMicroseconds()
 internal fun ResultSet.longOrNull(column: String): Long? = getLong(column).takeUnless { wasNull() }
 
 // The tickets of the jobs that were stored: in ready, or in scheduled while they are not due.
+internal val TICKETS_OF_STORED = ticketsOfStored()
+
+// The same for one that may have been handed over, and needs no ticket then.
+internal val TICKETS_OF_ONE_STORED = ticketsOfStored(unless = "and not exists (select from handed_over)")
+
 // language=PostgreSQL
-internal const val TICKETS_OF_STORED = """
+private fun ticketsOfStored(unless: String = "") = """
 ready_now as (
     insert into {schema}.ready (queue, lane, rank, job_id, attempt)
     select queue, -priority, {schema}.rank(expected_at), id, 0
     from stored
-    where run_at is null or run_at <= statement_timestamp()
+    where (run_at is null or run_at <= statement_timestamp())
+      $unless
 ),
 put_off as (
     insert into {schema}.scheduled (job_id, queue, run_at, priority, expected_at, attempt)

@@ -2,8 +2,10 @@ package kittiwake.postgres.statement
 
 import kittiwake.KittiwakeSpi
 import kittiwake.enqueue.NewJob
+import kittiwake.job.JobId
 import kittiwake.postgres.NamedSql
 import kittiwake.postgres.Schema
+import kittiwake.store.Inserted
 import java.sql.Connection
 
 /** Stores jobs that differ at most in their args, may run at once, and have no key that could be taken: most jobs. */
@@ -23,8 +25,8 @@ internal class InsertLikeJobs(schema: Schema) {
         priority == other.priority && maxAttempts == other.maxAttempts && parent == other.parent &&
         metadata == other.metadata && retention == other.retention
 
-    /** Returns their ids in order. */
-    fun execute(connection: Connection, jobs: List<NewJob>, wake: Boolean): List<Long> {
+    /** Answers in order. */
+    fun execute(connection: Connection, jobs: List<NewJob>, wake: Wake): List<Inserted> {
         val like = jobs.first()
         return insert.query(connection, {
             this["name"] = like.name.value
@@ -36,8 +38,8 @@ internal class InsertLikeJobs(schema: Schema) {
             text("metadata", like.metadata)
             bigint("keep_completed", like.retention?.completedMicroseconds)
             bigint("keep_failed", like.retention?.failedMicroseconds)
-            this["wake"] = wake
-        }) { it.getLong(1) }
+            this["wake"] = wake.notifies
+        }) { Inserted(JobId(it.getLong(1)), isNew = true) }
     }
 }
 

@@ -80,7 +80,7 @@ internal class RescueJobs(schema: Schema, private val retention: Retention, priv
 // Who is to blame is decided once, when the worker is ended and all its leases are still there: the suspect that it
 // ran, or else all aboard, but not the suspects that waited for their turn. Nobody is when it left or was asked to stop.
 //
-// The attempt counts; jobs whose attempts are used up, or that are to blame :crash_limit times, are discarded, if
+// The attempt counts, unless its worker had left before: that ran all that it knew of. Jobs whose attempts are used up, or that are to blame :crash_limit times, are discarded, if
 // :ends_jobs says so, and no open transaction has a row that refers to them. Those go back to their queues.
 // Indexes: worker_pkey, lease_worker_idx, job_pkey, attempt_pkey. To take back ten thousand jobs in a hundred leases takes
 // 258 to 277 ms without the wait for the disk; to change their rows, so that no handler needs a lock, is 70 of that (decision 0041).
@@ -121,9 +121,18 @@ silent as materialized (
     returning id, blame
 ),
 dead as materialized (
-    select id, blame from silent
+    select id, blame, false as has_left from silent
     union all
-    select id, blame from {schema}.worker where ended_at is not null
+    select id, blame, has_left from {schema}.worker where ended_at is not null
+),
+withdrawn as (
+    delete from {schema}.offer
+    where ctid = any(array(
+        select ctid
+        from {schema}.offer
+        where worker_id = any(array(select id from dead))
+        for update skip locked
+    ))
 ),
 dropped as materialized (
     delete from {schema}.lease
@@ -154,7 +163,8 @@ aboard as materialized (
                when 'the suspect' then entry.job_id is not distinct from dropped.suspect
                when 'all aboard' then past.crashes < :suspect_after
                else false
-           end as blamed
+           end as blamed,
+           (select dead.has_left from dead where dead.id = dropped.worker_id) as never_started
     from dropped
     cross join lateral unnest(dropped.job_ids, dropped.attempts) as entry (job_id, attempt)
     cross join lateral (
@@ -181,7 +191,7 @@ judged as materialized (
 ),
 lost as materialized (
     select judged.*,
-           case when :ends_jobs and (parked or attempt >= max_attempts) then exists (
+           case when :ends_jobs and not never_started and (parked or attempt >= max_attempts) then exists (
                select
                from {schema}.job
                where id = judged.job_id
@@ -197,11 +207,12 @@ noted as (
     insert into {schema}.attempt (job_id, attempt, worker_id, error, crashed)
     select job_id, attempt, worker_id, :silent, blamed
     from back
+    where not never_started
     on conflict do nothing
 ),
 ready_now as (
     insert into {schema}.ready (queue, lane, rank, job_id, attempt)
-    select queue, -priority, {schema}.rank(expected_at), job_id, attempt
+    select queue, -priority, {schema}.rank(expected_at), job_id, attempt - never_started::int
     from back
 ),
 gone as materialized (
@@ -236,12 +247,13 @@ archived as (
 select job_id, name, queue, attempt, over from lost
 """
 
-// Workers that ended long ago and hold nothing any more.
+// Workers that ended long ago and hold nothing any more, and to whom nothing can be handed over by a transaction that lasts.
 // language=PostgreSQL
 private const val FORGET_WORKERS = """
 /* kittiwake: forget workers */
 delete from {schema}.worker
 where ended_at < clock_timestamp() - :after * interval '1 microsecond'
   and not exists (select from {schema}.lease where worker_id = worker.id)
+  and not exists (select from {schema}.offer where worker_id = worker.id)
 returning id
 """

@@ -43,6 +43,9 @@ internal class ClaimLoop(
 ) {
     private val isBusy = MutableStateFlow(false)
     private var announced = false
+
+    /** What is handed over may come before what was enqueued earlier: one job at a time keeps its order. */
+    private val keepsOrder = queue.concurrency == 1
     private var fullClaims = 0
     private var nextDue: ComparableTimeMark = time.markNow()
 
@@ -143,6 +146,7 @@ internal class ClaimLoop(
             return
         }
         if (!isDueKnown && promoteDue() > 0) return
+        if (!keepsOrder) wakeups.offer(queue.name)
         val untilDue = (-nextDue.elapsedNow()).coerceAtLeast(Duration.ZERO)
         if (bells.await(queue.name, untilDue)) isDueKnown = false
     }

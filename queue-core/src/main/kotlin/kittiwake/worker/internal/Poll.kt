@@ -4,6 +4,7 @@ import kittiwake.KittiwakeSpi
 import kittiwake.internal.periodically
 import kittiwake.job.WorkerId
 import kittiwake.store.JobStore
+import kittiwake.store.Wakeups
 import org.slf4j.LoggerFactory
 import kotlin.random.Random
 import kotlin.time.Duration
@@ -16,6 +17,7 @@ import kotlin.time.Duration
 internal class Poll(
     private val worker: WorkerId,
     private val store: JobStore,
+    private val wakeups: Wakeups,
     private val bells: Bells,
     private val every: Duration,
     private val random: Random,
@@ -23,6 +25,7 @@ internal class Poll(
     suspend fun run(): Nothing = periodically("Polling", every, log, random) {
         val asleep = bells.asleep
         try {
+            wakeups.lookForHandedOver()
             if (asleep.isNotEmpty()) store.look(worker, asleep, within = every * UNTIL_THE_NEXT).forEach(bells::ring)
         } catch (e: Exception) {
             asleep.forEach(bells::ring)

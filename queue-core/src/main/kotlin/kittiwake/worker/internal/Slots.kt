@@ -56,7 +56,8 @@ internal class Slots(
         val hasRoom: Boolean get() = synchronized(this@Slots) { room() > 0 }
 
         /** How many a claim may ask for now, or zero. It ends in [take], or in [giveUp]. */
-        fun ask(): Int = synchronized(this@Slots) { room().also { asked += it } }
+        fun ask(atMost: Int = CLAIM_BATCH): Int =
+            synchronized(this@Slots) { room().coerceAtMost(atMost).also { asked += it } }
 
         /** Suspends until a claim may ask for some. */
         suspend fun awaitRoom() {
@@ -83,10 +84,13 @@ internal class Slots(
     /** Whether jobs come and go so fast that it pays to let some come together before they are claimed. */
     fun isFlowing(): Boolean = synchronized(this) { pace.isFast }
 
-    /** Takes in the [jobs] of a claim that [asked] for so many and took so long. True if a place is to be opened. */
-    fun take(jobs: List<ClaimedJob>, asked: Int, claimTook: Duration): Boolean = change {
+    /**
+     * Takes in the [jobs] of a claim that [asked] for so many and took so long, if they had to be claimed. True if a
+     * place is to be opened.
+     */
+    fun take(jobs: List<ClaimedJob>, asked: Int, claimTook: Duration?): Boolean = change {
         this.asked -= asked
-        pace.claimed(claimTook)
+        claimTook?.let(pace::claimed)
         val now = time.markNow()
         jobs.mapTo(waiting) { Waiting(it, now) }
         if (inLine > 0) madeToWait.trySend(Unit)

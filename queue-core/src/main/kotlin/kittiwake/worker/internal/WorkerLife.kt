@@ -108,9 +108,9 @@ internal class WorkerLife(
     }
 
     private suspend fun takeIn(work: CoroutineScope, releases: CoroutineScope): Unit = coroutineScope {
-        val wakeups = store.wakeups(config.queues.mapTo(mutableSetOf()) { it.name })
-        launch { wakeups.listen(bells::ring) }
-        launch { Poll(id, store, bells, config.pollEvery, random).run() }
+        val wakeups = store.wakeups(id, config.queues.mapTo(mutableSetOf()) { it.name })
+        launch { wakeups.listen(bells) }
+        launch { Poll(id, store, wakeups, bells, config.pollEvery, random).run() }
         launch {
             Upkeep(
                 id, store, config.lease, config.rescueEvery, retentions, random,
@@ -124,7 +124,14 @@ internal class WorkerLife(
             val place = CoroutineName("kittiwake ${queue.name}") + CurrentJob()
             val claims =
                 ClaimLoop(queue, id, store, slots, wakeups, bells, time, random, helping) { work.open(place, slots) }
+            val handOvers =
+                HandOvers(
+                    queue.name, id, store, slots, wakeups, bells, random,
+                    giveBack = { releases.launch { release(listOf(it)) } },
+                    open = { work.open(place, slots) },
+                )
             launch { claims.run() }
+            launch { handOvers.run() }
             // Of two claims at once either may come first: a queue that runs one job at a time keeps its order.
             if (queue.concurrency > 1) launch { claims.help() }
             launch {
@@ -195,7 +202,7 @@ internal class WorkerLife(
         val isInGoodOrder = isRefused || !ended.isCancelled
         if (isInGoodOrder) records.launch(store.engine) { membership.announceStop() }
         val prefetched = slots.values.flatMap { it.clear() }
-        releases.launch { if (!isLost) release(prefetched) }
+        releases.launch { if (!isLost) release(prefetched + store.takeUpWhatIsLeft(id, bells)) }
         if (isLost) {
             running.interruptAll { Interruption.LeaseLost() }
         } else {

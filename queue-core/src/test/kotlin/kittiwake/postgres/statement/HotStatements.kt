@@ -9,12 +9,15 @@ internal fun hotStatements(schema: Schema): Map<String, NamedSql> {
     val owners =
         listOf(
             InsertJobs(schema),
+            InsertPlainJob(schema),
             InsertLikeJobs(schema),
             InsertOneJob(schema),
             InsertAnyJobs(schema),
             ClaimJobs(schema, Retention.Default),
             TakeTickets(schema),
             ReadJobs(schema, Retention.Default),
+            TakeUp(schema, Retention.Default),
+            MakeOffers(schema),
             LookForJobs(schema),
             AnnounceSuspect(schema),
             EndJobs(schema, Retention.Default),

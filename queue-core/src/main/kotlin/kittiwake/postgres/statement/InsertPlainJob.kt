@@ -1,0 +1,58 @@
+package kittiwake.postgres.statement
+
+import kittiwake.KittiwakeSpi
+import kittiwake.enqueue.NewJob
+import kittiwake.job.JobId
+import kittiwake.postgres.NamedSql
+import kittiwake.postgres.Schema
+import kittiwake.store.Inserted
+import java.sql.Connection
+
+/** Stores one job that may run at once and has no key that could be taken: what most transactions enqueue. */
+@OptIn(KittiwakeSpi::class)
+internal class InsertPlainJob(schema: Schema) {
+    private val insert = NamedSql(INSERT_PLAIN_JOB, schema)
+
+    fun execute(connection: Connection, job: NewJob, wake: Wake): Inserted = insert
+        .query(connection, {
+            this["name"] = job.name.value
+            this["queue"] = job.queue.value
+            this["priority"] = job.priority
+            this["args"] = job.args
+            this["max_attempts"] = job.maxAttempts
+            bigint("parent", job.parent?.value)
+            text("metadata", job.metadata)
+            bigint("keep_completed", job.retention?.completedMicroseconds)
+            bigint("keep_failed", job.retention?.failedMicroseconds)
+            wake(wake, job)
+        }) { Inserted(JobId(it.getLong(1)), isNew = true, isHandedOver = it.getBoolean(2)) }
+        .single()
+}
+
+// Stores the job, and its ticket in ready, unless it is handed over to a worker that sleeps.
+// language=PostgreSQL
+private const val INSERT_PLAIN_JOB = """
+/* kittiwake: insert plain job */
+with stored as (
+    insert into {schema}.job (name, queue, priority, args, max_attempts, parent_id, metadata, keep_completed,
+                              keep_failed, by_hand)
+    values (:name, :queue, :priority, :args, :max_attempts, :parent, :metadata,
+            :keep_completed::bigint * interval '1 microsecond', :keep_failed::bigint * interval '1 microsecond', false)
+    returning id, queue, priority
+),
+handed_over as materialized (
+    select id
+    from stored
+    where :hands_over::boolean
+      and {schema}.hand_over(:queue, id, :notifies::boolean)
+),
+issued as (
+    insert into {schema}.ready (queue, lane, rank, job_id, attempt)
+    select queue, -priority, (select {schema}.rank(null)), id, 0
+    from stored
+    where not exists (select from handed_over)
+)
+select id, exists (select from handed_over) as is_handed_over,
+       (select {schema}.wake(:queue) where :notifies::boolean and not :hands_over::boolean) as woken
+from stored
+"""

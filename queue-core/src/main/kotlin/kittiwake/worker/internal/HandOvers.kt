@@ -1,0 +1,77 @@
+package kittiwake.worker.internal
+
+import kittiwake.KittiwakeSpi
+import kittiwake.internal.forever
+import kittiwake.job.ClaimedJob
+import kittiwake.job.QueueName
+import kittiwake.job.WorkerId
+import kittiwake.store.JobStore
+import kittiwake.store.Wakeups
+import kotlinx.coroutines.NonCancellable
+import kotlinx.coroutines.currentCoroutineContext
+import kotlinx.coroutines.ensureActive
+import kotlinx.coroutines.withContext
+import org.slf4j.LoggerFactory
+import kotlin.random.Random
+
+/**
+ * Takes up the jobs that enqueuers hand over to one queue while it sleeps, and offers to take the next. They are claimed
+ * already, in this worker's name, so one for which there is no room any more is given back.
+ */
+@OptIn(KittiwakeSpi::class)
+internal class HandOvers(
+    private val queue: QueueName,
+    private val worker: WorkerId,
+    private val store: JobStore,
+    private val slots: Slots,
+    private val wakeups: Wakeups,
+    private val bells: Bells,
+    private val random: Random,
+    private val giveBack: (ClaimedJob) -> Unit,
+    private val open: () -> Unit,
+) {
+    suspend fun run(): Nothing = forever("Taking up what is handed over to queue \"$queue\"", log, random) {
+        takeUp(bells.nextHandedOver(queue))
+        // Who has so much to do claims many at once.
+        if (slots.isFlowing()) {
+            bells.ring(queue)
+        } else if (slots.first.hasRoom) {
+            wakeups.offer(queue)
+        }
+    }
+
+    /** From the answer to its place nothing may come between, as with a claim. */
+    private suspend fun takeUp(lease: Long): Unit = withContext(NonCancellable) {
+        val room = slots.first.ask(atMost = 1)
+        val job =
+            try {
+                store.takeUp(worker, queue, lease)
+            } catch (e: Throwable) {
+                slots.giveUp(room)
+                throw e
+            }
+        when {
+            job == null -> slots.giveUp(room)
+            room == 0 -> giveBack(job)
+            slots.take(listOf(job), asked = room, claimTook = null) -> open()
+        }
+    }
+}
+
+/**
+ * What was handed over to [worker] before it stopped, and nobody has come to take up. Where the store does not answer it
+ * is given back when the worker leaves.
+ */
+@OptIn(KittiwakeSpi::class)
+internal suspend fun JobStore.takeUpWhatIsLeft(worker: WorkerId, bells: Bells): List<ClaimedJob> =
+    bells.clearHandedOver().mapNotNull { (lease, queue) ->
+        try {
+            takeUp(worker, queue, lease)
+        } catch (e: Exception) {
+            currentCoroutineContext().ensureActive()
+            log.debug("What was handed over to queue \"{}\" is given back when worker {} leaves", queue, worker, e)
+            null
+        }
+    }
+
+private val log = LoggerFactory.getLogger("kittiwake.worker")!!
