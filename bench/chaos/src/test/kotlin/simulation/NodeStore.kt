@@ -84,6 +84,9 @@ class NodeStore(
         }
     }
 
+    override suspend fun returnHandedOver(worker: WorkerId): Unit =
+        pooled("return what was handed over") { server.returnHandedOver(worker) }
+
     override suspend fun look(worker: WorkerId, queues: Set<QueueName>, within: Duration): Set<QueueName> =
         pooled("look", isWrite = false) { server.look(worker, queues, within) }
 

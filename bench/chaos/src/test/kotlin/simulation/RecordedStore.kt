@@ -97,8 +97,15 @@ class RecordedStore(private val store: JobStore, private val now: () -> Instant)
 
     override suspend fun putBack(worker: WorkerId, jobs: List<Completion.Return>): Set<JobId> =
         store.putBack(worker, jobs).also {
-            jobs.forEach { compare(it.claim.id, if (it is Completion.Failed) Kind.FAILED else Kind.PUT_BACK, it.claim.holder) }
+            jobs.forEach {
+                compare(it.claim.id, if (it is Completion.Failed) Kind.FAILED else Kind.PUT_BACK, it.claim.holder)
+            }
         }
+
+    override suspend fun returnHandedOver(worker: WorkerId) {
+        store.returnHandedOver(worker)
+        compareRunning(Kind.PUT_BACK)
+    }
 
     override suspend fun leave(worker: WorkerId) {
         store.leave(worker)

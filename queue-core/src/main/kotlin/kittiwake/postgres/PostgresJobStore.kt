@@ -132,6 +132,12 @@ internal class PostgresJobStore(
     override suspend fun takeUp(worker: WorkerId, queue: QueueName, lease: Long): ClaimedJob? =
         onPool { of(worker).takeUp(it, queue, lease) }
 
+    override suspend fun returnHandedOver(worker: WorkerId) {
+        val leases = of(worker).forsakeOffers()
+        if (leases.isEmpty() || onPool { giveBack.release(it, worker, leases.keys) } == 0L) return
+        wakes.send(leases.values.toSet())
+    }
+
     override suspend fun look(worker: WorkerId, queues: Set<QueueName>, within: Duration): Set<QueueName> =
         onPool { of(worker).look(it, queues, within) }
 
@@ -233,7 +239,7 @@ internal class PostgresJobStore(
 
     override fun wakeups(worker: WorkerId, queues: Set<QueueName>): Wakeups = if (config.notifications) {
         val threads = Dispatchers.IO.limitedParallelism(LISTENING_THREADS)
-        PostgresWakeups(schema, source, worker, queues, locals, engine, threads)
+        PostgresWakeups(schema, source, worker, queues, of(worker).offers, locals, engine, threads)
     } else {
         LocalWakeups(locals)
     }

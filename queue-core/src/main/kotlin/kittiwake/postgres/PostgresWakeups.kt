@@ -18,7 +18,6 @@ import org.postgresql.PGNotification
 import org.slf4j.LoggerFactory
 import java.sql.Connection
 import java.sql.SQLException
-import java.util.UUID
 import java.util.concurrent.Executor
 import java.util.concurrent.atomic.AtomicReference
 import kotlin.random.Random
@@ -35,22 +34,24 @@ import kotlin.time.Duration.Companion.seconds
 internal class PostgresWakeups(
     private val schema: Schema,
     private val source: ConnectionSource,
-    private val worker: WorkerId,
+    worker: WorkerId,
     private val queues: Set<QueueName>,
+    private val offers: Offers,
     private val locals: LocalBells,
     private val engine: EngineDispatcher,
     private val blocking: CoroutineDispatcher,
 ) : Wakeups {
     private val sleepers = OwnConnection(source, "sleepers", NETWORK_TIMEOUT)
     private val quiet = mutableSetOf<QueueName>()
-    private val offers = Offers(schema, worker)
     private val own = "kittiwake/$worker"
     private val lock =
         NamedSql("/* kittiwake: sleep */ select pg_advisory_lock_shared({schema}.sleep_key(:queue))", schema)
     private val unlock =
         NamedSql("/* kittiwake: rise */ select pg_advisory_unlock_shared({schema}.sleep_key(:queue))", schema)
-    private val beThere =
-        NamedSql("/* kittiwake: be there */ select pg_advisory_lock_shared({schema}.offer_key(:worker))", schema)
+    private val beThere = NamedSql("/* kittiwake: be there */ select pg_advisory_lock(:session)", schema)
+
+    /** The key of a lock that the sleepers' connection holds: whoever takes an offer sees by it that somebody is there. */
+    private var session = 0L
 
     @Volatile
     private var ears: Wakeups.Ears? = null
@@ -108,7 +109,7 @@ internal class PostgresWakeups(
     private fun newsIn(notification: PGNotification): News? {
         if (notification.name != own) return queues.find { it.value == notification.parameter }?.let { News(it, null) }
         val lease = notification.parameter.toLongOrNull() ?: return null
-        return offers.taken(lease)?.let { News(it, lease) }
+        return offers.heard(lease)?.let { News(it, lease) }
     }
 
     override suspend fun quiet(queue: QueueName): Unit = withContext(blocking) {
@@ -118,11 +119,11 @@ internal class PostgresWakeups(
     }
 
     override suspend fun offer(queue: QueueName): Unit = withContext(blocking) {
-        sleepers.use(::lockAgain) { connection -> if (queue in quiet) offers.make(connection, queue) }
+        sleepers.use(::lockAgain) { connection -> if (queue in quiet) offers.make(connection, session, queue) }
     }
 
     override suspend fun lookForHandedOver() {
-        val taken = withContext(blocking) { sleepers.use(::lockAgain) { offers.look(it) } }
+        val taken = withContext(blocking) { sleepers.use(::lockAgain) { offers.look(it, session) } }
         taken.forEach { (lease, queue) -> ears?.handedOver(queue, lease) }
     }
 
@@ -149,9 +150,10 @@ internal class PostgresWakeups(
 
     /** A new connection holds none of the locks that the one before held. */
     private fun lockAgain(connection: Connection) {
-        beThere.query(connection, { this["worker"] = UUID.fromString(worker.value) }) {}
+        session = Random.nextLong()
+        beThere.query(connection, { this["session"] = session }) {}
         quiet.forEach { queue -> lock.query(connection, { this["queue"] = queue.value }) {} }
-        offers.renew(connection)
+        offers.renew(connection, session, quiet)
     }
 
     private companion object {

@@ -40,7 +40,11 @@ internal class WorkerClaims(
     private val takeUp = TakeUp(schema, retention)
     private val searches = ConcurrentHashMap<QueueName, Searches>()
     val open = OpenLeases()
+    val offers = Offers(schema, worker)
     private val doubtful = ConcurrentHashMap<Long, TimeMark>()
+
+    /** What an enqueuer may put into one of these goes back, as long as this worker is there. */
+    private val forsaken: MutableSet<Long> = ConcurrentHashMap.newKeySet()
 
     /**
      * Claims, and remembers how far it looked. Now and then it looks everywhere, for tickets that a rival had locked
@@ -73,6 +77,7 @@ internal class WorkerClaims(
 
     /** Takes up the job that was put into [lease]. Where it is not clear what is in there, nobody here runs it. */
     fun takeUp(connection: Connection, queue: QueueName, lease: Long): ClaimedJob? {
+        if (!offers.takeUp(lease)) return null
         val job =
             try {
                 takeUp.execute(connection, Claim(worker, queue, lease, limit = 1))
@@ -116,6 +121,9 @@ internal class WorkerClaims(
         return ClaimJobs.Result(taken.snapshot, jobs, taken.tickets.map(Ticket::place))
     }
 
+    /** Takes up nothing any more. Returns the leases of which somebody may have been told, and their queues. */
+    fun forsakeOffers(): Map<Long, QueueName> = offers.close().also { forsaken += it.keys }
+
     private fun searches(queue: QueueName): Searches = searches.computeIfAbsent(queue) { Searches() }
 
     /**
@@ -136,10 +144,10 @@ internal class WorkerClaims(
         }
     }
 
-    /** Gives back what was claimed by statements whose answer was lost: nobody here runs it. */
+    /** Gives back what was claimed by statements whose answer was lost, or handed over too late: nobody here runs it. */
     fun releaseDoubtful(connection: Connection, giveBack: GiveBack) {
-        if (doubtful.isEmpty()) return
-        giveBack.release(connection, worker, doubtful.keys.toList())
+        if (doubtful.isEmpty() && forsaken.isEmpty()) return
+        giveBack.release(connection, worker, doubtful.keys + forsaken)
         doubtful.entries.removeIf { it.value.elapsedNow() > UNDER_WAY_AT_MOST }
     }
 

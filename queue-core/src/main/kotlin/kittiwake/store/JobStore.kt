@@ -43,9 +43,15 @@ public interface JobStore {
 
     /**
      * The job that an enqueuer has put into [lease], which [worker] had offered for [queue]: it is claimed since that
-     * transaction has committed. Null when it was cancelled, or is not this worker's any more.
+     * transaction has committed. Null when it was cancelled, is not this worker's any more, or was taken up before.
      */
     public suspend fun takeUp(worker: WorkerId, queue: QueueName, lease: Long): ClaimedJob? = null
+
+    /**
+     * Gives back at no cost of an attempt what was handed over to [worker], or will be, and not taken up: from now on it
+     * takes up nothing.
+     */
+    public suspend fun returnHandedOver(worker: WorkerId) {}
 
     /**
      * Writes down, before it starts, that its worker now runs [claim], a suspect: if that worker falls silent before

@@ -35,7 +35,7 @@ public interface Wakeups {
         /** There is news in [queue], or somewhere when it is null. */
         public fun ring(queue: QueueName?)
 
-        /** Somebody has put a job of [queue] into [lease]: see [JobStore.takeUp]. It comes once for each lease. */
+        /** Somebody has put a job of [queue] into [lease]: see [JobStore.takeUp]. */
         public fun handedOver(queue: QueueName, lease: Long)
     }
 }

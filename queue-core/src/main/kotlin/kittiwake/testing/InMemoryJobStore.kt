@@ -97,6 +97,14 @@ public class InMemoryJobStore(
             .map { it.claimedBy(worker, lease, now) }
     }
 
+    override suspend fun returnHandedOver(worker: WorkerId) {
+        val given = inOneTurn {
+            val leases = offers.close(worker)
+            jobs.values.filter { it.lease in leases }.onEach { it.putBack(null, it.attempts - 1, AT_THE_HEAD) }
+        }
+        given.mapTo(mutableSetOf()) { it.new.queue }.forEach(bells::ring)
+    }
+
     override suspend fun announce(claim: ClaimedJob): Boolean = synchronized(this) {
         val job = jobs[claim.id]?.takeIf { it.isHeldBy(claim) } ?: return false
         workers[claim.worker]?.suspect = job.id to claim.lease

@@ -36,6 +36,13 @@ internal class StoredOffers(private val bells: LocalBells) {
     @Synchronized
     fun takeUp(lease: Long): Boolean = taken.remove(lease) != null
 
+    /** Nothing is handed over to [worker] any more. Returns the leases that it has not taken up. */
+    @Synchronized
+    fun close(worker: WorkerId): Set<Long> {
+        standing.values.removeIf { it.worker == worker }
+        return taken.filterValues { it.worker == worker }.keys.toSet().also { taken -= it }
+    }
+
     /** The signals for one life of [worker]. */
     fun wakeups(worker: WorkerId): Wakeups = object : Wakeups {
         private val local = LocalWakeups(bells)

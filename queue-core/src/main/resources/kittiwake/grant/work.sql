@@ -3,6 +3,7 @@
 grant usage on schema {schema} to {role};
 grant select (version, hash) on {schema}.migration to {role};
 grant usage on sequence {schema}.job_id_seq to {role};
+grant select on sequence {schema}.offer_number_seq to {role};
 -- taken_back is counted up when a job is put back. To lock a row asks for the right to update one of its columns, too:
 -- whoever may delete and insert tickets can change their attempt anyway.
 grant select, insert, delete, update (taken_back) on {schema}.job to {role};
@@ -17,7 +18,7 @@ grant execute on function
     {schema}.is_metadata(text),
     {schema}.rank(timestamptz),
     {schema}.sleep_key(text),
-    {schema}.offer_key(uuid),
+    {schema}.oldest_offer(),
     {schema}.turn_key(text),
     {schema}.wake(text),
     {schema}.take_offer(text, bigint, boolean),

@@ -110,8 +110,11 @@ create unlogged table {schema}.offer (
     lease_id   bigint primary key,
     number     bigint generated always as identity,
     queue      text collate "C" not null,
-    worker_id  uuid not null
+    worker_id  uuid not null,
+    session    bigint not null
 ) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000, autovacuum_analyze_scale_factor = 0.5);
+
+comment on column {schema}.offer.session is 'The advisory lock that its worker holds as long as it is there to hear of it.';
 
 create index offer_queue_idx on {schema}.offer (queue, number);
 
@@ -184,10 +187,10 @@ create function {schema}.turn_key(task text) returns bigint
     language sql immutable
     return hashtextextended({channel} || '/' || task, 1);
 
--- The advisory lock that says that the worker which made an offer is there to hear of it.
-create function {schema}.offer_key(worker_id uuid) returns bigint
-    language sql immutable
-    return hashtextextended({channel} || '/' || worker_id, 2);
+-- Below this number offers are too old to be looked at: of each that was taken a dead row is left while somebody holds an old snapshot.
+create function {schema}.oldest_offer() returns bigint
+    language sql volatile
+    return coalesce(pg_sequence_last_value('{schema}.offer_number_seq') - 1000, 0);
 
 -- Tells a sleeping worker of the queue to look, when the transaction commits. When nobody sleeps it costs no more than a look at a lock:
 -- as one expression it becomes part of the statement that calls it.
@@ -200,45 +203,48 @@ create function {schema}.wake(queue text) returns void
         end then pg_notify({channel}, queue)
     end;
 
--- Puts a job of this transaction, which has no ticket yet, into the newest offer of the queue, and tells its worker when the transaction
--- commits. False when there is none, or whoever made it is gone: then the job needs a ticket, and with :wakes somebody is told to look.
+-- Puts a job of this transaction, which has no ticket yet, into the oldest offer of the queue that nobody has a hand on, and tells its
+-- worker when the transaction commits. False when there is none, or whoever made it is gone: then the job needs a ticket, and with :wakes
+-- somebody is told to look.
 --
--- It waits for nobody, and nothing in it can fail what calls it: where a snapshot stays for a whole transaction, an offer that is gone
--- would be an error. Of old offers only dead rows are left, which lie behind the new ones, and no more than the newest thousand are looked
--- at while somebody holds an old snapshot. It runs with the rights of the schema's owner: who enqueues needs none on leases.
+-- It waits for nobody. Where a snapshot stays for a whole transaction, an offer that is gone would be an error: there nothing is handed
+-- over. It runs with the rights of the schema's owner, so who enqueues needs none on leases, and with the engine's settings.
 create function {schema}.take_offer(queue text, job_id bigint, wakes boolean) returns boolean
     language plpgsql
     security definer
     set search_path = pg_catalog, pg_temp
+    set plan_cache_mode = force_generic_plan
     set enable_seqscan = off
     set enable_bitmapscan = off
-    set plan_cache_mode = force_generic_plan
+    set jit = off
 as $$
 declare
-    lease bigint;
-    worker uuid;
+    taken record;
 begin
     if current_setting('transaction_isolation') = 'read committed' then
-        delete from {schema}.offer
-        where ctid = (
-            select o.ctid
-            from {schema}.offer o
-            where o.queue = take_offer.queue
-              and o.number > (select last_value - 1000 from {schema}.offer_number_seq)
-            order by o.queue desc, o.number desc
-            limit 1
-            for update skip locked
-        )
-        returning lease_id, worker_id into lease, worker;
-    end if;
-    if worker is not null then
-        if not pg_try_advisory_lock({schema}.offer_key(worker)) then
-            insert into {schema}.lease (id, worker_id, job_ids, attempts)
-            values (lease, worker, array[take_offer.job_id], '{1}');
-            perform pg_notify('kittiwake/' || worker, lease::text);
-            return true;
-        end if;
-        perform pg_advisory_unlock({schema}.offer_key(worker));
+        for taken in
+            delete from {schema}.offer
+            where ctid = (
+                select o.ctid
+                from {schema}.offer o
+                where o.queue = take_offer.queue
+                  and o.number > {schema}.oldest_offer()
+                order by o.queue, o.number
+                limit 1
+                for update skip locked
+            )
+            returning lease_id, worker_id, session
+        loop
+            if (case
+                when pg_try_advisory_lock_shared(taken.session) then not pg_advisory_unlock_shared(taken.session)
+                else true
+            end) then
+                insert into {schema}.lease (id, worker_id, job_ids, attempts)
+                values (taken.lease_id, taken.worker_id, array[take_offer.job_id], '{1}');
+                perform pg_notify('kittiwake/' || taken.worker_id, taken.lease_id::text);
+                return true;
+            end if;
+        end loop;
     end if;
     if wakes then
         perform pg_notify({channel}, take_offer.queue);

@@ -3,6 +3,7 @@ package kittiwake.postgres
 import io.kotest.assertions.nondeterministic.eventually
 import io.kotest.core.spec.style.FunSpec
 import io.kotest.matchers.collections.shouldBeEmpty
+import io.kotest.matchers.collections.shouldContainAll
 import io.kotest.matchers.collections.shouldContainExactly
 import io.kotest.matchers.nulls.shouldNotBeNull
 import io.kotest.matchers.shouldBe
@@ -180,8 +181,8 @@ class HandOverSpec :
                     select pg_terminate_backend(pid, 10000)
                     from pg_stat_activity
                     where application_name = 'kittiwake sleepers'
-                      and pid = (select pid from pg_locks, (select ${kittiwake.schema}.offer_key('${id.value}') as k) as k
-                                 where locktype = 'advisory' and (classid::bigint << 32 | objid::bigint) = k.k)
+                      and pid = (select pid from pg_locks, ${kittiwake.schema}.offer
+                                 where locktype = 'advisory' and (classid::bigint << 32 | objid::bigint) = session)
                     """.trimIndent(),
                 )
                 store.insert(listOf(aJob())).single().isHandedOver shouldBe false
@@ -193,6 +194,38 @@ class HandOverSpec :
                 store.insert(listOf(aJob())).single().isHandedOver shouldBe true
                 heard()
             }
+        }
+
+        test("an offer that has become too old to be looked at is renewed with the next poll") {
+            val kittiwake = kittiwake()
+            Sleeper.of(kittiwake.store) {
+                TestDatabase.execute("select setval('${kittiwake.schema}.offer_number_seq', 5000)")
+                store.insert(listOf(aJob())).single().isHandedOver shouldBe false
+                look()
+                store.insert(listOf(aJob())).single().isHandedOver shouldBe true
+                heard()
+                TestDatabase.count(kittiwake, "offer") shouldBe 0
+            }
+        }
+
+        test("what is committed while its worker drains goes back with the next heartbeat") {
+            val kittiwake = kittiwake()
+            Sleeper.of(kittiwake.store) {
+                inTransaction { connection ->
+                    val job = kittiwake.enqueue(connection, type, Handed()).id
+                    store.returnHandedOver(id)
+                    connection.commit()
+                    store.beat(id, emptySet())
+                    store.oneClaimedBy(aWorkerOf(store)).let { it.id to it.attempt } shouldBe (job to 1)
+                }
+            }
+        }
+
+        test("what takes an offer runs with the engine's plans, whatever the caller's session is set to") {
+            val kittiwake = kittiwake()
+            TestDatabase.query(
+                "select unnest(proconfig) from pg_proc where oid = '${kittiwake.schema}.take_offer'::regproc",
+            ) shouldContainAll listOf("jit=off", "enable_seqscan=off", "plan_cache_mode=force_generic_plan")
         }
 
         test("what is handed over unheard is found by polling, once") {

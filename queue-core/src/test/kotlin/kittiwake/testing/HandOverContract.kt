@@ -119,6 +119,39 @@ fun handOverContract(newStore: suspend () -> JobStore): TestFactory = funSpec {
                 store.takeUp(id, images, heard().single()).shouldBeNull()
             }
         }
+        test("goes back to its queue at no cost when its worker takes up nothing any more") {
+            Sleeper.of(newStore()) {
+                store.insertOne()
+                val lease = heard().single()
+                store.returnHandedOver(id)
+                store.takeUp(id, images, lease).shouldBeNull()
+                store.oneClaimedBy(aWorkerOf(store)).attempt shouldBe 1
+            }
+        }
+        test("is taken up once") {
+            Sleeper.of(newStore()) {
+                store.insertOne()
+                val lease = heard().single()
+                store.takeUp(id, images, lease).shouldNotBeNull()
+                store.takeUp(id, images, lease).shouldBeNull()
+                store.returnHandedOver(id)
+                store.claim(aWorkerOf(store), images, 10).shouldBeEmpty()
+            }
+        }
+        test("is that of the worker which has waited longest for one") {
+            Sleeper.of(newStore()) {
+                val first = this
+                Sleeper.of(store) {
+                    repeat(3) { round ->
+                        repeat(2) { store.insert(listOf(aJob())).single().isHandedOver shouldBe true }
+                        first.heard(round + 1)
+                        heard(round + 1)
+                        first.offer()
+                        offer()
+                    }
+                }
+            }
+        }
         test("goes back to its queue when its worker leaves, at no cost") {
             Sleeper.of(newStore()) {
                 store.insertOne(aJob(maxAttempts = 2))

@@ -41,7 +41,7 @@ class WakeAfterCommitSpec :
             }
         }
 
-        test("a job is handed over to a worker that sleeps, without ever having had a ticket, if its transaction commits") {
+        test("a job is handed over to a worker that sleeps, by its commit, and never has a ticket") {
             inShop {
                 elsewhere().use { other ->
                     working(other, { packs() }) {

@@ -37,7 +37,8 @@ class AllowedChanges : Check {
         val handedOver = history.byJob.values.count(::isHandedOver)
         return Finding(
             broken,
-            figures = changes.map { (kind, n) -> kind.name.lowercase() to "$n" }.toMap() + ("handed over" to "$handedOver"),
+            figures =
+                changes.map { (kind, n) -> kind.name.lowercase() to "$n" }.toMap() + ("handed over" to "$handedOver"),
         )
     }
 

@@ -11,17 +11,17 @@ internal class GiveBack(schema: Schema) {
     private val giveBack = NamedSql(GIVE_BACK, schema)
 
     /** All that [worker] holds, and forgets the worker. */
-    fun leave(connection: Connection, worker: WorkerId): Long = execute(connection, worker, emptyList(), all = true)
+    fun leave(connection: Connection, worker: WorkerId): Long = execute(connection, worker, emptySet(), all = true)
 
     /** What one of [leases] holds: claims whose answer was lost on the way. */
-    fun release(connection: Connection, worker: WorkerId, leases: List<Long>): Long =
+    fun release(connection: Connection, worker: WorkerId, leases: Set<Long>): Long =
         execute(connection, worker, leases, all = false)
 
-    private fun execute(connection: Connection, worker: WorkerId, leases: List<Long>, all: Boolean): Long = giveBack
+    private fun execute(connection: Connection, worker: WorkerId, leases: Set<Long>, all: Boolean): Long = giveBack
         .query(connection, {
             this["worker"] = UUID.fromString(worker.value)
             this["all"] = all
-            array("leases", "int8", leases)
+            this["leases"] = leases.toLongArray()
         }) { it.getLong("given_back") }
         .single()
 }

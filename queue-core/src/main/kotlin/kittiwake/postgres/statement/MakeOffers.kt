@@ -15,13 +15,15 @@ internal class MakeOffers(schema: Schema) {
     private val withdrawAll = NamedSql(WITHDRAW_ALL_OFFERS, schema)
     private val look = NamedSql(LOOK_FOR_OFFERS, schema)
 
-    /** What is left of offers: those that still stand, and those whose leases hold a job. */
-    class Found(val standing: Set<Long>, val taken: Set<Long>)
+    /** What has become of an offer: it still stands, though it may be too old to be taken, or a job is in its lease. */
+    class Found(val lease: Long, val stands: Boolean, val isOld: Boolean, val isTaken: Boolean)
 
-    fun offer(connection: Connection, worker: WorkerId, queue: QueueName, lease: Long) {
+    /** [session] is the key of a lock that is held as long as somebody hears of it. */
+    fun offer(connection: Connection, worker: WorkerId, session: Long, queue: QueueName, lease: Long) {
         offer.query(connection, {
             this["worker"] = UUID.fromString(worker.value)
             this["queue"] = queue.value
+            this["session"] = session
             this["lease"] = lease
         }) {}
     }
@@ -39,15 +41,12 @@ internal class MakeOffers(schema: Schema) {
         }
     }
 
-    fun look(connection: Connection, leases: Collection<Long>): Found {
-        val standing = mutableSetOf<Long>()
-        val taken = mutableSetOf<Long>()
+    fun look(connection: Connection, leases: Collection<Long>): List<Found> =
         look.query(connection, { this["leases"] = leases.toLongArray() }) { row ->
-            if (row.getBoolean("stands")) standing += row.getLong("lease")
-            if (row.getBoolean("is_taken")) taken += row.getLong("lease")
+            Found(
+                row.getLong("lease"), row.getBoolean("stands"), row.getBoolean("is_old"), row.getBoolean("is_taken"),
+            )
         }
-        return Found(standing, taken)
-    }
 
     private companion object {
         const val LOCK_NOT_AVAILABLE = "55P03"
@@ -58,8 +57,8 @@ internal class MakeOffers(schema: Schema) {
 // language=PostgreSQL
 private const val OFFER = """
 /* kittiwake: offer */
-insert into {schema}.offer (lease_id, queue, worker_id)
-select :lease, :queue, :worker
+insert into {schema}.offer (lease_id, queue, worker_id, session)
+select :lease, :queue, :worker, :session
 where exists (select from {schema}.worker where id = :worker and ended_at is null)
 returning lease_id
 """
@@ -95,7 +94,14 @@ returning lease_id
 private const val LOOK_FOR_OFFERS = """
 /* kittiwake: look for offers */
 select asked.lease,
-       exists (select from {schema}.offer where lease_id = asked.lease) as stands,
+       offer.number is not null as stands,
+       offer.number < {schema}.oldest_offer() + 500 as is_old,
        exists (select from {schema}.lease where id = asked.lease) as is_taken
 from unnest(:leases::bigint[]) as asked (lease)
+left join lateral (
+    select number
+    from {schema}.offer
+    where lease_id = asked.lease
+    offset 0
+) as offer on true
 """

@@ -35,11 +35,6 @@ internal class Bells(queues: Collection<QueueName>) : Wakeups.Ears {
     /** Suspends until a job of [queue] is handed over, and returns its lease. */
     suspend fun nextHandedOver(queue: QueueName): Long = handedOver.getValue(queue).receive()
 
-    /** Takes out what was handed over and nobody has taken up: leases, and their queues. */
-    fun clearHandedOver(): Map<Long, QueueName> = buildMap {
-        handedOver.forEach { (queue, leases) -> while (true) put(leases.tryReceive().getOrNull() ?: break, queue) }
-    }
-
     /** Returns when the bell of [queue] has rung since the last answer, or after [timeout]. True if it rang. */
     suspend fun await(queue: QueueName, timeout: Duration): Boolean {
         sleepers += queue

@@ -8,8 +8,6 @@ import kittiwake.job.WorkerId
 import kittiwake.store.JobStore
 import kittiwake.store.Wakeups
 import kotlinx.coroutines.NonCancellable
-import kotlinx.coroutines.currentCoroutineContext
-import kotlinx.coroutines.ensureActive
 import kotlinx.coroutines.withContext
 import org.slf4j.LoggerFactory
 import kotlin.random.Random
@@ -35,43 +33,22 @@ internal class HandOvers(
         // Who has so much to do claims many at once.
         if (slots.isFlowing()) {
             bells.ring(queue)
-        } else if (slots.first.hasRoom) {
+        } else if (slots.hasRoomForOne) {
             wakeups.offer(queue)
         }
     }
 
     /** From the answer to its place nothing may come between, as with a claim. */
     private suspend fun takeUp(lease: Long): Unit = withContext(NonCancellable) {
-        val room = slots.first.ask(atMost = 1)
-        val job =
-            try {
-                store.takeUp(worker, queue, lease)
-            } catch (e: Throwable) {
-                slots.giveUp(room)
-                throw e
-            }
-        when {
-            job == null -> slots.giveUp(room)
-            room == 0 -> giveBack(job)
-            slots.take(listOf(job), asked = room, claimTook = null) -> open()
+        val job = store.takeUp(worker, queue, lease) ?: return@withContext
+        when (slots.admit(job)) {
+            Slots.Admission.OPENS -> open()
+            Slots.Admission.WAITS -> Unit
+            Slots.Admission.NO_ROOM -> giveBack(job)
         }
+    }
+
+    private companion object {
+        val log = LoggerFactory.getLogger("kittiwake.worker")!!
     }
 }
-
-/**
- * What was handed over to [worker] before it stopped, and nobody has come to take up. Where the store does not answer it
- * is given back when the worker leaves.
- */
-@OptIn(KittiwakeSpi::class)
-internal suspend fun JobStore.takeUpWhatIsLeft(worker: WorkerId, bells: Bells): List<ClaimedJob> =
-    bells.clearHandedOver().mapNotNull { (lease, queue) ->
-        try {
-            takeUp(worker, queue, lease)
-        } catch (e: Exception) {
-            currentCoroutineContext().ensureActive()
-            log.debug("What was handed over to queue \"{}\" is given back when worker {} leaves", queue, worker, e)
-            null
-        }
-    }
-
-private val log = LoggerFactory.getLogger("kittiwake.worker")!!

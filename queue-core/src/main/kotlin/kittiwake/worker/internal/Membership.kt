@@ -50,6 +50,16 @@ internal class Membership(
         }
     }
 
+    /** What nobody has come to take up, others may have now, not only when this worker leaves. */
+    suspend fun returnHandedOver() {
+        try {
+            store.returnHandedOver(worker)
+        } catch (e: Exception) {
+            currentCoroutineContext().ensureActive()
+            log.debug("What was handed over to worker {} is given back later", worker, e)
+        }
+    }
+
     suspend fun leave() {
         try {
             store.leave(worker)

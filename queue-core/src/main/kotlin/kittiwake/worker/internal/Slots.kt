@@ -56,8 +56,7 @@ internal class Slots(
         val hasRoom: Boolean get() = synchronized(this@Slots) { room() > 0 }
 
         /** How many a claim may ask for now, or zero. It ends in [take], or in [giveUp]. */
-        fun ask(atMost: Int = CLAIM_BATCH): Int =
-            synchronized(this@Slots) { room().coerceAtMost(atMost).also { asked += it } }
+        fun ask(): Int = synchronized(this@Slots) { room().also { asked += it } }
 
         /** Suspends until a claim may ask for some. */
         suspend fun awaitRoom() {
@@ -84,17 +83,32 @@ internal class Slots(
     /** Whether jobs come and go so fast that it pays to let some come together before they are claimed. */
     fun isFlowing(): Boolean = synchronized(this) { pace.isFast }
 
-    /**
-     * Takes in the [jobs] of a claim that [asked] for so many and took so long, if they had to be claimed. True if a
-     * place is to be opened.
-     */
-    fun take(jobs: List<ClaimedJob>, asked: Int, claimTook: Duration?): Boolean = change {
+    /** Takes in the [jobs] of a claim that [asked] for so many and took so long. True if a place is to be opened. */
+    fun take(jobs: List<ClaimedJob>, asked: Int, claimTook: Duration): Boolean = change {
         this.asked -= asked
-        claimTook?.let(pace::claimed)
+        pace.claimed(claimTook)
         val now = time.markNow()
         jobs.mapTo(waiting) { Waiting(it, now) }
         if (inLine > 0) madeToWait.trySend(Unit)
         mustOpen()
+    }
+
+    /** Whether one more may come that nobody has asked for. */
+    val hasRoomForOne: Boolean get() = synchronized(this) { mayAdmit() }
+
+    /**
+     * Takes in a job that nobody has asked for, if there is room. What a claim under way asks for does not count: mostly it
+     * brings less, and if it does not, what waits for too long is taken out, unless somebody has set how many may wait.
+     */
+    fun admit(job: ClaimedJob): Admission = change {
+        if (!mayAdmit()) return@change Admission.NO_ROOM
+        waiting += Waiting(job, time.markNow())
+        if (mustOpen()) Admission.OPENS else Admission.WAITS
+    }
+
+    private fun mayAdmit(): Boolean {
+        val coming = if (prefetch == null) 0 else asked
+        return free + (prefetch ?: pace.ahead()) - waiting.size - coming > 0
     }
 
     /** Somebody has come for the place that was opened: its first job, if one is left. If more wait, [openNext] is called. */
@@ -158,6 +172,9 @@ internal class Slots(
         if (concernsSecond) second.told()
         return result
     }
+
+    /** What becomes of a job that comes unasked: a place is to be opened for it, it waits for one, or neither. */
+    enum class Admission { OPENS, WAITS, NO_ROOM }
 
     private companion object {
         /** Twenty times as long as what is claimed ahead is meant to wait. */

@@ -202,7 +202,8 @@ internal class WorkerLife(
         val isInGoodOrder = isRefused || !ended.isCancelled
         if (isInGoodOrder) records.launch(store.engine) { membership.announceStop() }
         val prefetched = slots.values.flatMap { it.clear() }
-        releases.launch { if (!isLost) release(prefetched + store.takeUpWhatIsLeft(id, bells)) }
+        releases.launch { if (!isLost) membership.returnHandedOver() }
+        releases.launch { if (!isLost) release(prefetched) }
         if (isLost) {
             running.interruptAll { Interruption.LeaseLost() }
         } else {
