@@ -1,6 +1,7 @@
 -- Kittiwake, schema version 1: what a job is never changes, its ticket moves.
 --
---     ┌────────────────▼                        handed over to a worker that sleeps
+--     ┌─ handed over ──┐
+--     │                ▼
 --   job ── ready ──▶ lease ──▶ archive          the state of a job is the table that its ticket lies in
 --     └─ scheduled ──▲  │
 --           ▲───────────┘ retry, snooze

@@ -21,8 +21,8 @@ import java.sql.Connection
  * }
  * ```
  * It does not compile outside a transaction, and is not suspending: it is an INSERT on your connection. Bad input
- * throws before anything is sent, so the transaction stays usable. Sleeping workers are told after the commit. With a
- * unique key that an unfinished job has, the answer is that job.
+ * throws before anything is sent, so the transaction stays usable. A sleeping worker is handed the job by the commit, or
+ * told after it. With a unique key that an unfinished job has, the answer is that job.
  *
  * ### Pitfall
  * Exposed runs a block again when an `SQLException` leaves it: return the [JobRef] from the block rather than

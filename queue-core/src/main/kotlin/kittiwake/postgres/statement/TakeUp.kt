@@ -33,7 +33,8 @@ internal class TakeUp(schema: Schema, private val retention: Retention) {
 }
 
 // The one job in :lease, as long as that is the worker's and the worker lives. It was never tried before, so nothing
-// crashed under it; and it is on the disk, for its lease was committed with it. Indexes: lease_pkey, worker_pkey, job_pkey.
+// crashed under it; and nothing has to be written, for its lease was committed with it: 50 µs of the server, where a claim
+// of one job takes 223 and a wait for the disk (decision 0044). Indexes: lease_pkey, worker_pkey, job_pkey.
 // language=PostgreSQL
 private const val TAKE_UP = """
 /* kittiwake: take up */
