@@ -25,6 +25,7 @@ internal class BareClaims(private val connection: Connection, private val worker
     private val claim = connection.prepareStatement("with $CLAIM")
     private val complete = connection.prepareStatement("with ${ending(archive)} select count(*) from gone")
     private val both = connection.prepareStatement("with ${ending(archive)}, $CLAIM")
+    private val held = connection.prepareStatement(HELD)
     private var lease = 0L
 
     /** Where the last ticket lay that was taken. */
@@ -42,6 +43,14 @@ internal class BareClaims(private val connection: Connection, private val worker
     fun claim(limit: Int): Batch {
         bindClaim(claim, after = 0, limit)
         return read(claim, limit)
+    }
+
+    /** What somebody else has put into a lease of this worker. */
+    fun held(lease: Long): Batch {
+        held.setLong(1, lease)
+        return held.executeQuery().use {
+            it.next().run { Batch(lease, listOf(it.getLong(1)), listOf(it.getString(2))) }
+        }
     }
 
     fun complete(batch: Batch) {
@@ -120,6 +129,9 @@ internal class BareClaims(private val connection: Connection, private val worker
         }
 
         private const val END_PARAMETERS = 3
+
+        private const val HELD =
+            "select id, args from $SCHEMA.job where id = (select job_ids[1] from $SCHEMA.lease where id = ?)"
 
         private fun ending(archive: Boolean) = if (archive) "${end("*")}, $ARCHIVE" else end("id")
 

@@ -7,6 +7,7 @@ import bench.noop
 import org.postgresql.PGConnection
 import java.io.StringReader
 import java.sql.Connection
+import java.util.concurrent.ThreadLocalRandom
 
 /**
  * Jobs and their tickets written by bare SQL: the rows that an enqueue writes into the same tables, and nothing else.
@@ -18,6 +19,18 @@ internal object BareInserts {
 
     /** The same with a NOTIFY in it. */
     fun notifying(connection: Connection): JobWriter = committing(connection, "$INSERT_ONE, $NOTIFY")
+
+    /** The job and its lease, with a NOTIFY that says which. */
+    fun handingOver(connection: Connection): JobWriter {
+        val insert = connection.prepareStatement(INSERT_HELD)
+        return JobWriter { numbers ->
+            insert.setString(1, args(numbers.single()))
+            insert.setLong(2, ThreadLocalRandom.current().nextLong())
+            insert.setObject(3, BareListener.WORKER)
+            insert.executeQuery().use { it.next().run { it.getLong(1) } }
+            connection.commit()
+        }
+    }
 
     private fun committing(connection: Connection, sql: String): JobWriter {
         val insert = connection.prepareStatement(sql)
@@ -86,6 +99,17 @@ internal object BareInserts {
         select 'noop', 0, pg_current_xact_id()::text::bigint, id, 0
         from stored
         returning job_id
+    """
+    private const val INSERT_HELD = """
+        with stored as (
+            insert into $SCHEMA.job (name, queue, args, by_hand)
+            values ('noop', 'noop', ?, false)
+            returning id
+        )
+        insert into $SCHEMA.lease (id, worker_id, job_ids, attempts)
+        select ?, ?, array[id], '{1}'
+        from stored
+        returning job_ids[1], pg_notify('${BareListener.CHANNEL}', lease.id::text)
     """
     private const val NOTIFY = "pg_notify('${BareListener.CHANNEL}', 'noop')"
     private const val INSERT_ARRAY = """

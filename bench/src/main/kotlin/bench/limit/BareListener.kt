@@ -9,17 +9,18 @@ import kotlin.concurrent.thread
 
 /**
  * Sleeps in `LISTEN`, and claims and completes what it is told of, on the connection that heard it: the least between a
- * commit and the start of a handler, as long as claims are durable. Of Kittiwake it has the sockets, on which the driver
- * does not wait a millisecond after each notification for another one.
+ * commit and the start of a handler, as long as claims are durable. What is [handedOver] it need not claim, and reads. Of
+ * Kittiwake it has the sockets, on which the driver does not wait a millisecond after each notification for another one.
  */
-internal class BareListener(url: String, private val onStart: (NoopArgs) -> Unit) : AutoCloseable {
+internal class BareListener(url: String, private val handedOver: Boolean, private val onStart: (NoopArgs) -> Unit) :
+    AutoCloseable {
     private val connection =
         PGSimpleDataSource().run {
             setURL(url)
             socketFactory = PROMPT_SOCKETS
             BareClaims.connect(this)
         }
-    private val claims = BareClaims(connection, UUID.randomUUID(), archive = true)
+    private val claims = BareClaims(connection, WORKER, archive = true)
 
     @Volatile
     private var isStopped = false
@@ -38,12 +39,16 @@ internal class BareListener(url: String, private val onStart: (NoopArgs) -> Unit
     private fun listen() {
         val notifications = connection.unwrap(PGConnection::class.java)
         while (!isStopped) {
-            if (notifications.getNotifications(LOOK_EVERY_MILLIS).isNullOrEmpty()) continue
-            val held = claims.claim(MOST)
-            for (args in held.args) onStart(Json.decodeFromString(args))
-            if (held.ids.isNotEmpty()) claims.complete(held)
-            completed += held.ids.size
+            val heard = notifications.getNotifications(LOOK_EVERY_MILLIS)
+            if (heard.isNullOrEmpty()) continue
+            if (handedOver) heard.forEach { work(claims.held(it.parameter.toLong())) } else work(claims.claim(MOST))
         }
+    }
+
+    private fun work(held: Batch) {
+        for (args in held.args) onStart(Json.decodeFromString(args))
+        if (held.ids.isNotEmpty()) claims.complete(held)
+        completed += held.ids.size
     }
 
     override fun close() {
@@ -54,6 +59,9 @@ internal class BareListener(url: String, private val onStart: (NoopArgs) -> Unit
 
     companion object {
         const val CHANNEL = "bare"
+
+        /** Whoever hands over says to whom. */
+        val WORKER = UUID(0, 1)
         private const val PROMPT_SOCKETS = "kittiwake.postgres.PromptSocketFactory"
         private const val MOST = 500
         private const val LOOK_EVERY_MILLIS = 1_000

@@ -2,6 +2,7 @@ package bench.question
 
 import bench.Bench
 import bench.Cost
+import bench.JobWriter
 import bench.Meter
 import bench.NoopArgs
 import bench.Question
@@ -31,7 +32,8 @@ internal object Latency : Question {
         "how long from the return of the commit to the start of the handler, in an idle worker of another process " +
             "that was busy before, was woken for 6,000 unmeasured jobs, and polls once a minute, one job each 50 ms, " +
             "300 jobs? How long does that commit take itself, with its notification? Bare SQL: INSERT with NOTIFY, " +
-            "and a program that listens as ours does, claims durably and completes on one connection. And how late are delayed jobs?"
+            "and a program that listens as ours does, claims durably and completes on one connection; or INSERT of " +
+            "job and lease, and a program that reads what it is handed. And how late are delayed jobs?"
 
     /**
      * Unmeasured jobs, each for itself: what only a wake-up runs is not compiled for good before its 5,000th time. In a
@@ -54,13 +56,20 @@ internal object Latency : Question {
     override val bars = listOf("p50 ms", "p99 ms")
 
     override fun ways(bench: Bench): List<Way> {
-        val bare = Way("", "commit to start, bare LISTEN", isBare = true) { tables -> bare(bench, tables) }
-        return listOf(bare) + listOf(
+        val bare =
+            Way("", "commit to start, bare LISTEN", isBare = true) { tables ->
+                bare(bench, tables, Handler.BARE, BareInserts::notifying)
+            }
+        val handedOver =
+            Way("", "commit to start, bare, handed over", isBare = true) { tables ->
+                bare(bench, tables, Handler.BARE_HANDED_OVER, BareInserts::handingOver)
+            }
+        return listOf(bare, handedOver) + listOf(
             Telling("commit to start, JDBC", enqueue = ::throughJdbc),
             Telling("commit to start, submit") { tables, _ -> throughSubmit(tables) },
             Telling("lateness of delayed jobs", isDelayed = true) { tables, _ -> delayed(tables) },
         ).map { told ->
-            Way("", told.what, "default, pollEvery 60s", bare.takeUnless { told.isDelayed }) { tables ->
+            Way("", told.what, "default, pollEvery 60s", handedOver.takeUnless { told.isDelayed }) { tables ->
                 measure(bench, tables, told)
             }
         }
@@ -87,12 +96,9 @@ internal object Latency : Question {
         System.nanoTime().let { Committed(it, it - started) }
     }
 
-    private fun throughBareSql(connection: Connection): EnqueueOne {
-        val writer = BareInserts.notifying(connection)
-        return EnqueueOne { number ->
-            writer.write(number..number)
-            Committed(System.nanoTime())
-        }
+    private fun through(writer: JobWriter) = EnqueueOne { number ->
+        writer.write(number..number)
+        Committed(System.nanoTime())
     }
 
     private fun throughSubmit(tables: Tables) = EnqueueOne { number ->
@@ -116,12 +122,12 @@ internal object Latency : Question {
         }
     }
 
-    private fun bare(bench: Bench, tables: Tables): Sample {
+    private fun bare(bench: Bench, tables: Tables, handler: Handler, writer: (Connection) -> JobWriter): Sample {
         BareClaims.prepareArchive(bench.server)
-        val settings = WorkerSettings(bench.server.url, archive = true, handler = Handler.BARE)
+        val settings = WorkerSettings(bench.server.url, archive = true, handler = handler)
         WorkerProcess.start(settings, bench.options).use { listener ->
             listener.begin(WARM_UP + MEASURED)
-            return tell(bench, tables, listener, Telling("") { _, connection -> throughBareSql(connection) })
+            return tell(bench, tables, listener, Telling("") { _, connection -> through(writer(connection)) })
         }
     }
 

@@ -29,6 +29,9 @@ internal enum class Handler {
     /** Nothing, and nothing of Kittiwake is there but its sockets: a bare program that listens. */
     BARE,
 
+    /** The same, and whoever enqueues hands the jobs over to it. */
+    BARE_HANDED_OVER,
+
     /** Insert a row in the transaction that completes the job, with Exposed. */
     IN_EXPOSED,
 
@@ -37,6 +40,9 @@ internal enum class Handler {
 
     /** The same with plain JDBC. */
     IN_JDBC,
+    ;
+
+    val isBare: Boolean get() = this == BARE || this == BARE_HANDED_OVER
 }
 
 /** The handler that waits, as it is without a queue. */
@@ -51,7 +57,7 @@ internal fun WorkerBuilder.bind(
 ) {
     when (handler) {
         Handler.NOOP -> handle(type) { args -> work(args) }
-        Handler.BARE -> error("That is no worker")
+        Handler.BARE, Handler.BARE_HANDED_OVER -> error("That is no worker")
         Handler.SUSPENDED -> handle(type) { args -> args.suspended() }
         Handler.IN_EXPOSED -> transactional.value.withExposed(this, type, WatchedDataSource(transactional.value.pool))
         Handler.UNWATCHED -> transactional.value.withExposed(this, type, transactional.value.pool)

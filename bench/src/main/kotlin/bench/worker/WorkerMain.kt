@@ -45,7 +45,7 @@ private class AtWork(private val settings: WorkerSettings, private val kittiwake
         while (true) {
             when (val order = order() ?: break) {
                 is Order.Drain -> drain(order.jobs, if (order.isWarmUp) warmUp else settings)
-                is Order.Attend -> if (settings.handler == Handler.BARE) listen(order.atMost) else attend(order.atMost)
+                is Order.Attend -> if (settings.handler.isBare) listen(order.atMost) else attend(order.atMost)
                 is Order.Finish, Order.Look, is Order.Weigh -> error("Nothing was begun")
             }
         }
@@ -83,7 +83,8 @@ private class AtWork(private val settings: WorkerSettings, private val kittiwake
 
     private suspend fun listen(atMost: Int) {
         val starts = Starts(atMost)
-        BareListener(settings.jdbcUrl, starts::note).use { listener ->
+        val handedOver = settings.handler == Handler.BARE_HANDED_OVER
+        BareListener(settings.jdbcUrl, handedOver, starts::note).use { listener ->
             say(Reply.Attending)
             val jobs = finish { listener.completed.let { Reply.Seen(it, it, 0, meter.clientCpu(), emptyList()) } }
             while (listener.completed < jobs) delay(1)

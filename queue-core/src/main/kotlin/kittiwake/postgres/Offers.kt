@@ -74,19 +74,22 @@ internal class Offers(schema: Schema, private val worker: WorkerId) {
     /** Whether [lease] is to be taken up, the first time that this is asked, and not after [close]. */
     fun takeUp(lease: Long): Boolean = synchronized(this) { taken.remove(lease) != null }
 
-    /** Finds out what has become of them. Returns those of which it is news that they were taken, with their queues. */
+    /** Finds out what has become of them. Returns those that were taken and nobody has taken up, with their queues. */
     fun look(connection: Connection, session: Long): Map<Long, QueueName> {
         val asked = synchronized(this) { open.keys.toList() }
-        if (asked.isEmpty()) return emptyMap()
+        if (asked.isNotEmpty()) lookAfter(asked, connection, session)
+        return synchronized(this) { taken.toMap() }
+    }
+
+    private fun lookAfter(asked: List<Long>, connection: Connection, session: Long) {
         val found = statements.look(connection, asked)
-        val renewed = synchronized(this) { found.filter { it.stands && it.isOld }.mapNotNull { setAside(it.lease) } }
-        withdrawTheRest(connection)
-        renewed.forEach { make(connection, session, it) }
-        // Nothing is forgotten before there is nothing left that could fail.
+        found.filter { it.isTaken }.forEach { heard(it.lease) }
         synchronized(this) {
             found.filterNot { it.stands || it.isTaken || isInDoubt(it.lease) }.forEach { forget(it.lease) }
         }
-        return found.filter { it.isTaken }.mapNotNull { gone -> heard(gone.lease)?.let { gone.lease to it } }.toMap()
+        val renewed = synchronized(this) { found.filter { it.stands && it.isOld }.mapNotNull { setAside(it.lease) } }
+        withdrawTheRest(connection)
+        renewed.forEach { make(connection, session, it) }
     }
 
     /** Nothing is taken up any more. Returns the leases in which something may be, now or later, and their queues. */

@@ -119,7 +119,11 @@ internal class PostgresWakeups(
     }
 
     override suspend fun offer(queue: QueueName): Unit = withContext(blocking) {
-        sleepers.use(::lockAgain) { connection -> if (queue in quiet) offers.make(connection, session, queue) }
+        try {
+            sleepers.use(::lockAgain) { connection -> if (queue in quiet) offers.make(connection, session, queue) }
+        } catch (e: SQLException) {
+            log.debug("Nothing is offered in queue \"{}\" for now", queue, e)
+        }
     }
 
     override suspend fun lookForHandedOver() {
@@ -148,12 +152,13 @@ internal class PostgresWakeups(
         }
     }
 
-    /** A new connection holds none of the locks that the one before held. */
+    /** A new connection holds none of the locks that the one before held: what came meanwhile was signalled to nobody. */
     private fun lockAgain(connection: Connection) {
         session = Random.nextLong()
         beThere.query(connection, { this["session"] = session }) {}
         quiet.forEach { queue -> lock.query(connection, { this["queue"] = queue.value }) {} }
         offers.renew(connection, session, quiet)
+        if (quiet.isNotEmpty()) ears?.ring(null)
     }
 
     private companion object {

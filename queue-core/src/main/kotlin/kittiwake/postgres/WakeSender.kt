@@ -35,7 +35,7 @@ internal class WakeSender(
     /** Returns at once. What is lost on the way is found by polling. */
     fun send(queues: Collection<QueueName>) {
         queues.forEach(locals::ring)
-        if (!config.notifications) return
+        if (!config.notifications || queues.isEmpty()) return
         waiting += queues
         try {
             if (isScheduled.compareAndSet(false, true)) thread.execute(::flush)

@@ -17,11 +17,11 @@ internal class StoredOffers(private val bells: LocalBells) {
     private val taken = LinkedHashMap<Long, Offer>()
     private var lastLease = 0L
 
-    /** The newest offer of [queue] by a worker that [lives], as its lease and the worker's id. */
+    /** The oldest offer of [queue] by a worker that [lives], as its lease and the worker's id. */
     @Synchronized
     fun take(queue: QueueName, lives: (WorkerId) -> Boolean): Pair<Long, WorkerId>? {
         standing.values.removeIf { !lives(it.worker) }
-        val lease = standing.entries.lastOrNull { it.value.queue == queue }?.key ?: return null
+        val lease = standing.entries.firstOrNull { it.value.queue == queue }?.key ?: return null
         val offer = checkNotNull(standing.remove(lease))
         taken[lease] = offer
         return lease to offer.worker

@@ -229,7 +229,7 @@ begin
                 select o.ctid
                 from {schema}.offer o
                 where o.queue = take_offer.queue
-                  and o.number > {schema}.oldest_offer()
+                  and o.number > (select {schema}.oldest_offer())
                 order by o.queue, o.number
                 limit 1
                 for update skip locked

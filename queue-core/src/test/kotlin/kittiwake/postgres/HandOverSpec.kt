@@ -5,6 +5,7 @@ import io.kotest.core.spec.style.FunSpec
 import io.kotest.matchers.collections.shouldBeEmpty
 import io.kotest.matchers.collections.shouldContainAll
 import io.kotest.matchers.collections.shouldContainExactly
+import io.kotest.matchers.longs.shouldBeInRange
 import io.kotest.matchers.nulls.shouldNotBeNull
 import io.kotest.matchers.shouldBe
 import kittiwake.KittiwakeSpi
@@ -221,6 +222,28 @@ class HandOverSpec :
             }
         }
 
+        test("while somebody holds an old snapshot no more than a thousand offers that are gone are looked at") {
+            val kittiwake = kittiwake()
+            val s = kittiwake.schema
+            Sleeper.of(kittiwake.store) {
+                inTransaction { old ->
+                    old.transactionIsolation = Connection.TRANSACTION_REPEATABLE_READ
+                    old.createStatement().use { it.execute("select count(*) from $s.offer") }
+                    rise()
+                    TestDatabase.execute(
+                        "insert into $s.offer (lease_id, queue, worker_id, session) " +
+                            "select -n, '$images', '${id.value}', 1 from generate_series(1, 3000) as n",
+                    )
+                    TestDatabase.execute("delete from $s.offer where lease_id < 0")
+                    sleepAgain()
+                    store.insert(listOf(aJob())).single().isHandedOver shouldBe true
+                    heard()
+                }
+            }
+            eventually(20.seconds) { searchesOf(kittiwake) shouldBe "1" }
+            entriesReadBy(kittiwake) shouldBeInRange 1L..1_001L
+        }
+
         test("what takes an offer runs with the engine's plans, whatever the caller's session is set to") {
             val kittiwake = kittiwake()
             TestDatabase.query(
@@ -290,6 +313,12 @@ private fun waitsFor(connection: Connection): String {
 private fun scansOf(kittiwake: Kittiwake) = TestDatabase.query(
     "select seq_scan from pg_stat_user_tables where schemaname = '${kittiwake.schema}' and relname = 'offer'",
 )
+
+private fun entriesReadBy(kittiwake: Kittiwake) = TestDatabase
+    .query(
+        "select idx_tup_read from pg_stat_user_indexes where schemaname = '${kittiwake.schema}' and indexrelname = 'offer_queue_idx'",
+    ).single()
+    .toLong()
 
 private fun searchesOf(kittiwake: Kittiwake) = TestDatabase
     .query(

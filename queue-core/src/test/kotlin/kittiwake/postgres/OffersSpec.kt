@@ -53,11 +53,24 @@ class OffersSpec :
                     val fails = LosesAnswers(connection) { if (++calls == 2) throw SQLException("cut", "08006") }
                     shouldThrow<SQLException> { offers.look(fails.connection, SESSION) }
                     offers.look(connection, SESSION) shouldBe mapOf(lease to mail)
+                    offers.takeUp(lease) shouldBe true
                     offers.look(connection, SESSION).shouldBeEmpty()
                     enqueuer.rollback()
                 }
                 offers.look(connection, SESSION).shouldBeEmpty()
                 standing().shouldBeEmpty()
+            }
+        }
+
+        test("what was heard of and not taken up is told again, until it is") {
+            offering {
+                offers.make(connection, SESSION, images)
+                val lease = take(images)
+                offers.heard(lease) shouldBe images
+                repeat(2) { offers.look(connection, SESSION) shouldBe mapOf(lease to images) }
+                offers.takeUp(lease) shouldBe true
+                offers.takeUp(lease) shouldBe false
+                offers.look(connection, SESSION).shouldBeEmpty()
             }
         }
 

@@ -52,6 +52,11 @@ class Sleeper private constructor(val store: JobStore, val id: WorkerId, scope: 
 
     suspend fun rise(): Unit = wakeups.busy(images)
 
+    suspend fun sleepAgain() {
+        wakeups.quiet(images)
+        offer()
+    }
+
     suspend fun look(): Unit = wakeups.lookForHandedOver()
 
     /** The leases that it has heard of when there are [count]. */

@@ -12,7 +12,8 @@ import java.util.UUID
 internal class MakeOffers(schema: Schema) {
     private val offer = NamedSql(OFFER, schema)
     private val withdraw = NamedSql(WITHDRAW_OFFERS, schema)
-    private val withdrawAll = NamedSql(WITHDRAW_ALL_OFFERS, schema)
+    private val withdrawFree = NamedSql(WITHDRAW_FREE_OFFERS, schema)
+    private val withdrawRest = NamedSql(WITHDRAW_REST_OF_OFFERS, schema)
     private val look = NamedSql(LOOK_FOR_OFFERS, schema)
 
     /** What has become of an offer: it still stands, though it may be too old to be taken, or a job is in its lease. */
@@ -34,8 +35,9 @@ internal class MakeOffers(schema: Schema) {
 
     /** All of a worker that leaves. It waits for enqueuers that have a hand on one, but not for long. */
     fun withdrawAll(connection: Connection, worker: WorkerId) {
+        withdrawFree.query(connection, { this["worker"] = UUID.fromString(worker.value) }) {}
         try {
-            withdrawAll.query(connection, { this["worker"] = UUID.fromString(worker.value) }) {}
+            withdrawRest.query(connection, { this["worker"] = UUID.fromString(worker.value) }) {}
         } catch (e: SQLException) {
             if (e.sqlState != LOCK_NOT_AVAILABLE) throw e
         }
@@ -77,11 +79,25 @@ where ctid = any(array(
 returning lease_id
 """
 
-// A transaction that has put a job into one of them may be about to commit: then it is in a lease that is given back.
-// Index: offer_worker_idx.
+// All of a worker that nobody has a hand on. Index: offer_worker_idx.
 // language=PostgreSQL
-private const val WITHDRAW_ALL_OFFERS = """
-/* kittiwake: withdraw all offers */
+private const val WITHDRAW_FREE_OFFERS = """
+/* kittiwake: withdraw free offers */
+delete from {schema}.offer
+where ctid = any(array(
+    select ctid
+    from {schema}.offer
+    where worker_id = :worker
+    for update skip locked
+))
+returning lease_id
+"""
+
+// And the others. A transaction that has put a job into one of them may be about to commit: then it is in a lease that is
+// given back. Index: offer_worker_idx.
+// language=PostgreSQL
+private const val WITHDRAW_REST_OF_OFFERS = """
+/* kittiwake: withdraw rest of offers */
 delete from {schema}.offer
 where worker_id = :worker
   and (select set_config('lock_timeout', '1s', true)) is not null

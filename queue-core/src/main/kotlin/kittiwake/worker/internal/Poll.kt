@@ -25,12 +25,16 @@ internal class Poll(
     suspend fun run(): Nothing = periodically("Polling", every, log, random) {
         val asleep = bells.asleep
         try {
-            wakeups.lookForHandedOver()
             if (asleep.isNotEmpty()) store.look(worker, asleep, within = every * UNTIL_THE_NEXT).forEach(bells::ring)
         } catch (e: Exception) {
             asleep.forEach(bells::ring)
             throw e
         }
+    }
+
+    /** What was handed over and not heard of is told by this. It has no part in the other: that must not wait for it. */
+    suspend fun runForHandedOver(): Nothing = periodically("Looking after what is offered", every, log, random) {
+        wakeups.lookForHandedOver()
     }
 
     private companion object {

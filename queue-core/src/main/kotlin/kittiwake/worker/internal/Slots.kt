@@ -103,6 +103,7 @@ internal class Slots(
     fun admit(job: ClaimedJob): Admission = change {
         if (!mayAdmit()) return@change Admission.NO_ROOM
         waiting += Waiting(job, time.markNow())
+        if (inLine > 0) madeToWait.trySend(Unit)
         if (mustOpen()) Admission.OPENS else Admission.WAITS
     }
 

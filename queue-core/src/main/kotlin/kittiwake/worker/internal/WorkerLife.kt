@@ -110,7 +110,9 @@ internal class WorkerLife(
     private suspend fun takeIn(work: CoroutineScope, releases: CoroutineScope): Unit = coroutineScope {
         val wakeups = store.wakeups(id, config.queues.mapTo(mutableSetOf()) { it.name })
         launch { wakeups.listen(bells) }
-        launch { Poll(id, store, wakeups, bells, config.pollEvery, random).run() }
+        val poll = Poll(id, store, wakeups, bells, config.pollEvery, random)
+        launch { poll.run() }
+        launch { poll.runForHandedOver() }
         launch {
             Upkeep(
                 id, store, config.lease, config.rescueEvery, retentions, random,

@@ -49,6 +49,31 @@ class SlotsSpec :
             slots.take(jobs) shouldBe true
         }
 
+        test("a job that nobody has asked for finds room while a place is free, though a claim has asked for all") {
+            val slots = Slots(concurrency = 2, prefetch = null, TestTimeSource())
+            slots.first.ask() shouldBe 2
+            slots.admit(jobs[0]) shouldBe Slots.Admission.OPENS
+            slots.enter() shouldBe (jobs[0] to false)
+            slots.admit(jobs[1]) shouldBe Slots.Admission.OPENS
+            slots.admit(jobs[2]) shouldBe Slots.Admission.NO_ROOM
+        }
+
+        test("a job that nobody has asked for is taken out, too, when the jobs before it have become slow") {
+            runTest {
+                val slots = Slots(concurrency = 1, prefetch = null, testTimeSource)
+                for (job in jobs.take(5)) {
+                    slots.take(listOf(job))
+                    slots.enter()
+                    slots.next(Duration.ZERO)
+                }
+                slots.take(jobs.slice(5..5))
+                slots.enter()
+                slots.admit(jobs[6]) shouldBe Slots.Admission.WAITS
+                slots.awaitOverdue() shouldContainExactly jobs.slice(6..6)
+                currentTime shouldBe 1_000
+            }
+        }
+
         test("who comes for a place when all was taken out has nothing to do, and the next job has a place again") {
             val slots = slots(concurrency = 2)
             slots.take(jobs) shouldBe true
