@@ -30,6 +30,10 @@ internal class InsertPlainJob(schema: Schema) {
 }
 
 // Stores the job, and its ticket in ready, unless it is handed over to a worker that sleeps.
+//
+// Scalars, and one branch. Four producers, nobody asleep: 308 µs of the server a job with its commit, where bare SQL that
+// inserts the same rows takes 276, and 95 % of its pace (benchmark "enqueue", two shared cores, PostgreSQL 18.6). To look
+// whether somebody sleeps is 1 µs of that; to hand the job over is some 150 more (decision 0044).
 // language=PostgreSQL
 private const val INSERT_PLAIN_JOB = """
 /* kittiwake: insert plain job */
