@@ -21,4 +21,4 @@ fun liveness(scenario: Scenario, ending: Ending): List<Violation> = buildList {
 
 val Ending.callsPerSecond: Double get() = calls / lasted.toDouble(DurationUnit.SECONDS)
 
-private const val MOST_CALLS = 70
+private const val MOST_CALLS = 80
