@@ -21,4 +21,5 @@ fun liveness(scenario: Scenario, ending: Ending): List<Violation> = buildList {
 
 val Ending.callsPerSecond: Double get() = calls / lasted.toDouble(DurationUnit.SECONDS)
 
-private const val MOST_CALLS = 80
+/** Most of it are two questions with each poll, every 200 ms: 61 in the busiest of 2,000 seeds. */
+private const val MOST_CALLS = 65
