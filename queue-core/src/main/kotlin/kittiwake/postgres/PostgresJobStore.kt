@@ -12,9 +12,8 @@ import kittiwake.job.WorkerId
 import kittiwake.postgres.statement.AnnounceSuspect
 import kittiwake.postgres.statement.Beat
 import kittiwake.postgres.statement.CancelJob
-import kittiwake.postgres.statement.EndJobs
 import kittiwake.postgres.statement.FindJob
-import kittiwake.postgres.statement.ForgetJobs
+import kittiwake.postgres.statement.ForgetWorkers
 import kittiwake.postgres.statement.GiveBack
 import kittiwake.postgres.statement.InsertJobs
 import kittiwake.postgres.statement.JoinWorkers
@@ -22,11 +21,9 @@ import kittiwake.postgres.statement.MakeOffers
 import kittiwake.postgres.statement.PromoteJobs
 import kittiwake.postgres.statement.PruneArchive
 import kittiwake.postgres.statement.RescueJobs
-import kittiwake.postgres.statement.ReturnJobs
 import kittiwake.postgres.statement.StopWorker
 import kittiwake.postgres.statement.TakeTurn
 import kittiwake.postgres.statement.Wake
-import kittiwake.postgres.statement.WrittenBefore
 import kittiwake.postgres.statement.queuesUntold
 import kittiwake.store.Cancellation
 import kittiwake.store.Completion
@@ -77,24 +74,20 @@ internal class PostgresJobStore(
     private val insertJobs = InsertJobs(schema)
     private val inserts = SharedInserts(blocking) { jobs ->
         onPool {
-            checkSchema(it).run {
-                insertJobs
-                    .execute(it, jobs, if (config.notifications) Wake.BY_CALLER else Wake.NEVER)
-            }
+            checkSchema(it)
+            insertJobs.execute(it, jobs, if (config.notifications) Wake.BY_CALLER else Wake.NEVER)
         }
     }
     private val joinWorkers = JoinWorkers(schema)
     private val announceSuspect = AnnounceSuspect(schema)
     private val promoteJobs = PromoteJobs(schema)
-    private val endJobs = EndJobs(schema, retention)
-    private val forgetJobs = ForgetJobs(schema)
-    private val returnJobs = ReturnJobs(schema)
-    private val writtenBefore = WrittenBefore(schema)
+    private val completions = Completions(schema, retention)
     private val giveBack = GiveBack(schema)
     private val makeOffers = MakeOffers(schema)
     private val beat = Beat(schema)
     private val takeTurn = TakeTurn(schema)
     private val rescueJobs = RescueJobs(schema, retention, config.crashLimit)
+    private val forgetWorkers = ForgetWorkers(schema)
     private val pruneArchive = PruneArchive(schema)
     private val findJob = FindJob(schema)
     private val cancelJob = CancelJob(schema, retention)
@@ -153,47 +146,19 @@ internal class PostgresJobStore(
             closing.settle()
             return emptySet()
         }
-        return writing { connection ->
-            val notEnded =
-                if (written.all { it.isForgotten }) {
-                    forgetJobs.execute(connection, worker, written, closing.emptied)
-                } else {
-                    endJobs.execute(connection, worker, written, closing.emptied)
-                }
-            closing.settle()
-            lost(connection, worker, notEnded)
-        }
+        return writing { completions.end(it, worker, written, closing) }
     }
 
-    override suspend fun putBack(worker: WorkerId, jobs: List<Completion.Return>): Set<JobId> = writing { connection ->
-        val closing = of(worker).open.closing(jobs)
-        val returned = returnJobs.execute(connection, worker, jobs, closing.emptied)
-        closing.settle()
-        lost(connection, worker, jobs.filter { it.claim.id !in returned })
+    override suspend fun putBack(worker: WorkerId, jobs: List<Completion.Return>): Set<JobId> = writing {
+        completions.putBack(it, worker, jobs, of(worker).open.closing(jobs))
     }.also { lost ->
         val (released, later) = jobs.filter { it.claim.id !in lost }.partition { it is Completion.Released }
         later.mapTo(mutableSetOf()) { it.claim.queue }.forEach(locals::ring)
         if (released.isNotEmpty()) wakes.send(released.mapTo(mutableSetOf()) { it.claim.queue })
     }
 
-    /** Of completions that changed nothing: those that had not been written before either. */
-    private fun lost(connection: Connection, worker: WorkerId, idle: List<Completion>): Set<JobId> {
-        if (idle.isEmpty()) return emptySet()
-        val before = writtenBefore.execute(connection, worker, idle.map { it.claim })
-        return idle.filter { it.trace == null || before[it.claim.id] != it.trace }.mapTo(mutableSetOf()) { it.claim.id }
-    }
-
-    private val Completion.trace: String?
-        get() =
-            when (this) {
-                is Completion.Succeeded -> "completed"
-                is Completion.Discarded -> "discarded"
-                is Completion.Failed -> "failed"
-                is Completion.Settled, is Completion.Snoozed, is Completion.Released -> null
-            }
-
     override suspend fun completedAnyway(worker: WorkerId, claims: List<ClaimedJob>): Set<JobId> =
-        onPool { writtenBefore.execute(it, worker, claims).filterValues { how -> how == "completed" }.keys }
+        onPool { completions.completedAnyway(it, worker, claims) }
 
     private suspend fun <T> writing(statement: (Connection) -> T): T = try {
         onPool(statement)
@@ -218,10 +183,11 @@ internal class PostgresJobStore(
     override suspend fun takeTurn(task: String, every: Duration): Boolean =
         onPool { takeTurn.execute(it, task, every.inWholeMicroseconds) }
 
-    override suspend fun rescue(silentFor: Duration?, limit: Int, by: WorkerId?): List<Rescued> =
-        onPool { rescueJobs.execute(it, silentFor, limit, by) }.also { rescued ->
-            wakes.send(rescued.mapTo(mutableSetOf()) { it.queue })
-        }
+    override suspend fun rescue(silentFor: Duration?, limit: Int, by: WorkerId?): List<Rescued> = onPool { connection ->
+        rescueJobs.execute(connection, silentFor, limit, by).also { forgetWorkers.execute(connection) }
+    }.also { rescued ->
+        wakes.send(rescued.mapTo(mutableSetOf()) { it.queue })
+    }
 
     override suspend fun prune(retentions: Set<Retention>): Int = onPool { pruneArchive.execute(it, retentions) }
 

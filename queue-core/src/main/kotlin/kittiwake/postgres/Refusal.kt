@@ -9,6 +9,10 @@ private val ABOUT_THE_DATA = setOf("22", "23", "44", "54", "P0")
 /** Whether the server would refuse the same statement for ever, rather than for now. */
 internal val SQLException.isRefusal: Boolean get() = sqlState?.take(2) in ABOUT_THE_DATA
 
+/** It would have had to wait for somebody else's lock for longer than it may. */
+internal val SQLException.isLockTimeout: Boolean get() = sqlState == LOCK_NOT_AVAILABLE
+
+private const val LOCK_NOT_AVAILABLE = "55P03"
 private const val READ_ONLY = "25006"
 private const val ALREADY_FAILED = "25P02"
 

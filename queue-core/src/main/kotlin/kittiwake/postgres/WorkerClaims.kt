@@ -113,7 +113,7 @@ internal class WorkerClaims(
                     }
                 }
             } catch (e: SQLException) {
-                if (e.sqlState != LOCK_NOT_AVAILABLE) throw e
+                if (!e.isLockTimeout) throw e
                 return claimAtOnce(connection, claim)
             }
         if (taken.tickets.size < taken.found) onMore(claim.queue)
@@ -157,8 +157,6 @@ internal class WorkerClaims(
 
         /** Fewer than this are claimed in less time than a statement more takes. */
         const val MANY = 100
-
-        const val LOCK_NOT_AVAILABLE = "55P03"
 
         /** Longer than the statement timeout: until then the server may still commit a claim that we gave up on. */
         val UNDER_WAY_AT_MOST: Duration = 30.seconds

@@ -19,9 +19,7 @@ import kittiwake.store.LocalBells
 import kittiwake.store.Promotion
 import kittiwake.store.Pulse
 import kittiwake.store.Rescued
-import kittiwake.store.SILENT
 import kittiwake.store.Wakeups
-import kittiwake.store.parked
 import kotlin.coroutines.CoroutineContext
 import kotlin.coroutines.EmptyCoroutineContext
 import kotlin.time.Duration
@@ -196,7 +194,9 @@ public class InMemoryJobStore(
 
     override suspend fun rescue(silentFor: Duration?, limit: Int, by: WorkerId?): List<Rescued> {
         val rescued = inOneTurn {
-            silent(silentFor, by).forEach { (id, it) -> end(id, it) }
+            for ((id, worker) in workers.silent(now, silentFor, by)) {
+                worker.giveUp(aboard = jobs.values.filter { it.isRunningAt(id) })
+            }
             val lost = jobs.values.filter { job -> job.runner?.let { workers[it]?.isAlive } == false }
             val leases = lost.mapNotNull { it.lease }.distinct().take(limit)
             lost.filter { it.lease in leases }.map(::rescue)
@@ -205,31 +205,9 @@ public class InMemoryJobStore(
         return rescued
     }
 
-    private fun silent(silentFor: Duration?, by: WorkerId?): Map<WorkerId, StoredWorker> {
-        val rescuer = workers[by]
-        if (by != null && (rescuer?.isAlive != true || rescuer.seenAt + rescuer.lease / 2 <= now)) return emptyMap()
-        val patience = rescuer?.lease ?: Duration.ZERO
-        return workers.filterValues { it.isAlive && it.seenAt + (silentFor ?: maxOf(it.lease, patience)) <= now }
-    }
-
-    /** Who is to blame is decided now, while all that it held is still there. */
-    private fun end(id: WorkerId, worker: StoredWorker) {
-        worker.isAlive = false
-        if (worker.isStopRequested) return
-        val aboard = jobs.values.filter { it.isRunningAt(id) }
-        val suspect = aboard.find { it.id to it.lease == worker.suspect }
-        worker.toBlame = (suspect?.let(::listOf) ?: aboard.filterNot { it.isSuspect }).mapTo(mutableSetOf()) { it.id }
-    }
-
     private fun rescue(job: StoredJob): Rescued {
         val isBlamed = job.id in workers.getValue(checkNotNull(job.runner)).toBlame
-        if (isBlamed) job.crashes++
-        val isParked = isBlamed && crashLimit != null && job.crashes >= crashLimit
-        val isOver = isParked || job.attempts >= job.new.maxAttempts
-        val attempt = job.attempts
-        job.failures += AttemptFailure(attempt, now, if (isParked) parked(crashLimit) else SILENT)
-        if (isOver) job.end(Ending.DISCARDED, now) else job.waits(null, attempt)
-        return Rescued(job.id, job.new.name.value, job.new.queue, attempt, isOver)
+        return job.rescue(isBlamed, crashLimit, now, lastTurn)
     }
 
     override suspend fun prune(retentions: Set<Retention>): Int = synchronized(this) {

@@ -12,6 +12,9 @@ import kittiwake.job.Retention
 import kittiwake.job.SUSPECT_AFTER
 import kittiwake.job.WorkerId
 import kittiwake.store.Completion
+import kittiwake.store.Rescued
+import kittiwake.store.SILENT
+import kittiwake.store.parked
 import kotlinx.serialization.json.Json
 import kotlin.reflect.KClass
 import kotlin.time.Instant
@@ -78,6 +81,16 @@ internal class StoredJob(val id: JobId, val new: NewJob, val enqueuedAt: Instant
         lease = null
         traces.clear()
         state = JobState.Ended(ending, at)
+    }
+
+    /** Taken from a worker that was silent: back to its queue at that [turn], or ended. */
+    fun rescue(isBlamed: Boolean, crashLimit: Int?, at: Instant, turn: Long): Rescued {
+        if (isBlamed) crashes++
+        val isParked = isBlamed && crashLimit != null && crashes >= crashLimit
+        val isOver = isParked || attempts >= new.maxAttempts
+        failures += AttemptFailure(attempts, at, if (isParked) parked(crashLimit) else SILENT)
+        if (isOver) end(Ending.DISCARDED, at) else putBack(null, attempts, turn)
+        return Rescued(id, new.name.value, new.queue, attempts, isOver)
     }
 
     fun snapshot(): JobSnapshot = JobSnapshot(

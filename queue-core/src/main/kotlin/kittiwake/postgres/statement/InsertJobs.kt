@@ -62,6 +62,19 @@ private const val FOR_EVER = 1_000L * 365 * 24 * 3600 * 1_000_000
 internal val Retention.completedMicroseconds: Long get() = completed.inMicroseconds()
 internal val Retention.failedMicroseconds: Long get() = failed.inMicroseconds()
 
+/** Binds what [job] has in common with others like it: all but its args, its time and its key. */
+@OptIn(KittiwakeSpi::class)
+internal fun NamedSql.Binding.commonFacts(job: NewJob) {
+    this["name"] = job.name.value
+    this["queue"] = job.queue.value
+    this["priority"] = job.priority
+    this["max_attempts"] = job.maxAttempts
+    bigint("parent", job.parent?.value)
+    text("metadata", job.metadata)
+    bigint("keep_completed", job.retention?.completedMicroseconds)
+    bigint("keep_failed", job.retention?.failedMicroseconds)
+}
+
 internal fun ResultSet.longOrNull(column: String): Long? = getLong(column).takeUnless { wasNull() }
 
 // The tickets of the jobs that were stored: in ready, or in scheduled while they are not due.

@@ -29,15 +29,8 @@ internal class InsertLikeJobs(schema: Schema) {
     fun execute(connection: Connection, jobs: List<NewJob>, wake: Wake): List<Inserted> {
         val like = jobs.first()
         return insert.query(connection, {
-            this["name"] = like.name.value
-            this["queue"] = like.queue.value
-            this["priority"] = like.priority
+            commonFacts(like)
             array("args", "text", Array(jobs.size) { jobs[it].args })
-            this["max_attempts"] = like.maxAttempts
-            bigint("parent", like.parent?.value)
-            text("metadata", like.metadata)
-            bigint("keep_completed", like.retention?.completedMicroseconds)
-            bigint("keep_failed", like.retention?.failedMicroseconds)
             this["wake"] = wake.notifies
         }) { Inserted(JobId(it.getLong(1)), isNew = true) }
     }

@@ -16,19 +16,12 @@ internal class InsertOneJob(schema: Schema) {
     /** Null when an unfinished job has its key. */
     fun execute(connection: Connection, job: NewJob, wake: Wake): Inserted? = insert
         .query(connection, {
-            this["name"] = job.name.value
-            this["queue"] = job.queue.value
-            this["priority"] = job.priority
+            commonFacts(job)
             this["args"] = job.args
-            this["max_attempts"] = job.maxAttempts
             bigint("delay", job.delay?.inWholeMicroseconds)
             text("run_at", job.runAt?.toString())
             text("expected_at", job.expectedAt?.toString())
             text("unique_key", job.uniqueKey)
-            bigint("parent", job.parent?.value)
-            text("metadata", job.metadata)
-            bigint("keep_completed", job.retention?.completedMicroseconds)
-            bigint("keep_failed", job.retention?.failedMicroseconds)
             wake(wake, job)
         }) { Inserted(JobId(it.getLong(1)), isNew = true, isHandedOver = it.getBoolean(2)) }
         .firstOrNull()

@@ -15,15 +15,8 @@ internal class InsertPlainJob(schema: Schema) {
 
     fun execute(connection: Connection, job: NewJob, wake: Wake): Inserted = insert
         .query(connection, {
-            this["name"] = job.name.value
-            this["queue"] = job.queue.value
-            this["priority"] = job.priority
+            commonFacts(job)
             this["args"] = job.args
-            this["max_attempts"] = job.maxAttempts
-            bigint("parent", job.parent?.value)
-            text("metadata", job.metadata)
-            bigint("keep_completed", job.retention?.completedMicroseconds)
-            bigint("keep_failed", job.retention?.failedMicroseconds)
             wake(wake, job)
         }) { Inserted(JobId(it.getLong(1)), isNew = true, isHandedOver = it.getBoolean(2)) }
         .single()

@@ -4,6 +4,7 @@ import kittiwake.job.QueueName
 import kittiwake.job.WorkerId
 import kittiwake.postgres.NamedSql
 import kittiwake.postgres.Schema
+import kittiwake.postgres.isLockTimeout
 import java.sql.Connection
 import java.sql.SQLException
 import java.util.UUID
@@ -39,7 +40,7 @@ internal class MakeOffers(schema: Schema) {
         try {
             withdrawRest.query(connection, { this["worker"] = UUID.fromString(worker.value) }) {}
         } catch (e: SQLException) {
-            if (e.sqlState != LOCK_NOT_AVAILABLE) throw e
+            if (!e.isLockTimeout) throw e
         }
     }
 
@@ -49,10 +50,6 @@ internal class MakeOffers(schema: Schema) {
                 row.getLong("lease"), row.getBoolean("stands"), row.getBoolean("is_old"), row.getBoolean("is_taken"),
             )
         }
-
-    private companion object {
-        const val LOCK_NOT_AVAILABLE = "55P03"
-    }
 }
 
 // A worker that was given up, and does not know it yet, offers nothing. The table is not logged: nothing waits for the disk,
@@ -66,33 +63,22 @@ where exists (select from {schema}.worker where id = :worker and ended_at is nul
 returning lease_id
 """
 
-// Index: offer_pkey.
+// Those that nobody has a hand on. Indexes: offer_pkey, or offer_worker_idx for all of a worker.
 // language=PostgreSQL
-private const val WITHDRAW_OFFERS = """
-/* kittiwake: withdraw offers */
+private fun withdrawFree(which: String) = """
 delete from {schema}.offer
 where ctid = any(array(
     select ctid
     from {schema}.offer
-    where lease_id = any(:leases::bigint[])
+    where $which
     for update skip locked
 ))
 returning lease_id
 """
 
-// All of a worker that nobody has a hand on. Index: offer_worker_idx.
-// language=PostgreSQL
-private const val WITHDRAW_FREE_OFFERS = """
-/* kittiwake: withdraw free offers */
-delete from {schema}.offer
-where ctid = any(array(
-    select ctid
-    from {schema}.offer
-    where worker_id = :worker
-    for update skip locked
-))
-returning lease_id
-"""
+private val WITHDRAW_OFFERS = "/* kittiwake: withdraw offers */" + withdrawFree("lease_id = any(:leases::bigint[])")
+
+private val WITHDRAW_FREE_OFFERS = "/* kittiwake: withdraw free offers */" + withdrawFree("worker_id = :worker")
 
 // And the others. A transaction that has put a job into one of them may be about to commit: then it is in a lease that is
 // given back. Index: offer_worker_idx.

@@ -16,19 +16,14 @@ import java.sql.Connection
 import java.sql.SQLException
 import java.util.UUID
 import kotlin.time.Duration
-import kotlin.time.Duration.Companion.minutes
 
 /** Takes back the jobs of silent workers. */
 @OptIn(KittiwakeSpi::class)
 internal class RescueJobs(schema: Schema, private val retention: Retention, private val crashLimit: Int?) {
     private val rescue = NamedSql(RESCUE_JOBS, schema)
-    private val forget = NamedSql(FORGET_WORKERS, schema)
 
-    fun execute(connection: Connection, silentFor: Duration?, limit: Int, by: WorkerId?): List<Rescued> {
-        val rescued = takeBack(connection, silentFor, limit, by, endsJobs = true)
-        forget.query(connection, { this["after"] = FORGOTTEN_AFTER.inWholeMicroseconds }) {}
-        return rescued
-    }
+    fun execute(connection: Connection, silentFor: Duration?, limit: Int, by: WorkerId?): List<Rescued> =
+        takeBack(connection, silentFor, limit, by, endsJobs = true)
 
     /**
      * A job whose end the server refuses must not keep the others from being taken back: they come one claim at a time,
@@ -62,11 +57,6 @@ internal class RescueJobs(schema: Schema, private val retention: Retention, priv
         if (!e.isRefusal || !endsJobs) throw e
         takeBack(connection, silentFor, 1, by, endsJobs = limit > 1)
     }
-
-    private companion object {
-        /** Far longer than any statement of a dead worker can still be under way. */
-        val FORGOTTEN_AFTER = 10.minutes
-    }
 }
 
 // Takes up to :limit leases of workers that have been silent for :silent_for, or for their lease, re-checked under
@@ -80,8 +70,9 @@ internal class RescueJobs(schema: Schema, private val retention: Retention, priv
 // Who is to blame is decided once, when the worker is ended and all its leases are still there: the suspect that it
 // ran, or else all aboard, but not the suspects that waited for their turn. Nobody is when it left or was asked to stop.
 //
-// The attempt counts, unless its worker had left before: that ran all that it knew of. Jobs whose attempts are used up, or that are to blame :crash_limit times, are discarded, if
-// :ends_jobs says so, and no open transaction has a row that refers to them. Those go back to their queues.
+// The attempt counts, unless its worker had left before: that ran all that it knew of. Jobs whose attempts are used up, or
+// that are to blame :crash_limit times, are discarded, if :ends_jobs says so, and no open transaction has a row that refers
+// to them. Those go back to their queues.
 // Indexes: worker_pkey, lease_worker_idx, job_pkey, attempt_pkey. To take back ten thousand jobs in a hundred leases takes
 // 258 to 277 ms without the wait for the disk; to change their rows, so that no handler needs a lock, is 70 of that (decision 0041).
 // language=PostgreSQL
@@ -245,15 +236,4 @@ archived as (
     where keep.time > interval '0'
 )
 select job_id, name, queue, attempt, over from lost
-"""
-
-// Workers that ended long ago and hold nothing any more, and to whom nothing can be handed over by a transaction that lasts.
-// language=PostgreSQL
-private const val FORGET_WORKERS = """
-/* kittiwake: forget workers */
-delete from {schema}.worker
-where ended_at < clock_timestamp() - :after * interval '1 microsecond'
-  and not exists (select from {schema}.lease where worker_id = worker.id)
-  and not exists (select from {schema}.offer where worker_id = worker.id)
-returning id
 """

@@ -46,6 +46,7 @@ internal class HandOvers(
             Slots.Admission.WAITS -> Unit
             Slots.Admission.NO_ROOM -> giveBack(job)
         }
+        log.debug("Was handed job {} of queue \"{}\"", job.id, queue)
     }
 
     private companion object {

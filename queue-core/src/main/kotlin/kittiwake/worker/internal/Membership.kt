@@ -41,22 +41,18 @@ internal class Membership(
      * If the process is killed before it has drained, or gives its claims up, its jobs are not to blame: unless one of
      * them is why it stops.
      */
-    suspend fun announceStop() {
-        try {
-            store.stop(worker)
-        } catch (e: Exception) {
-            currentCoroutineContext().ensureActive()
-            log.debug("Worker {} could not say that it stops", worker, e)
-        }
-    }
+    suspend fun announceStop(): Unit = trying("say that it stops") { store.stop(worker) }
 
     /** What nobody has come to take up, others may have now, not only when this worker leaves. */
-    suspend fun returnHandedOver() {
+    suspend fun returnHandedOver(): Unit = trying("give back what it was handed") { store.returnHandedOver(worker) }
+
+    /** What is not done now is done later: by the heartbeat, by [leave], or by a rescue. */
+    private suspend fun trying(what: String, block: suspend () -> Unit) {
         try {
-            store.returnHandedOver(worker)
+            block()
         } catch (e: Exception) {
             currentCoroutineContext().ensureActive()
-            log.debug("What was handed over to worker {} is given back later", worker, e)
+            log.debug("Worker {} could not {}", worker, what, e)
         }
     }
 

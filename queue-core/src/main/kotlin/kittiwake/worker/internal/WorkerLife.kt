@@ -9,7 +9,6 @@ import kittiwake.job.Retention
 import kittiwake.job.WorkerId
 import kittiwake.store.Completion
 import kittiwake.store.JobStore
-import kittiwake.upkeep.Upkeep
 import kittiwake.worker.BoundJob
 import kittiwake.worker.WorkerConfig
 import kotlinx.coroutines.CancellationException
@@ -26,7 +25,6 @@ import kotlinx.coroutines.currentCoroutineContext
 import kotlinx.coroutines.job
 import kotlinx.coroutines.joinAll
 import kotlinx.coroutines.launch
-import kotlinx.coroutines.sync.Mutex
 import kotlinx.coroutines.withContext
 import kotlinx.coroutines.withTimeoutOrNull
 import kotlin.coroutines.ContinuationInterceptor
@@ -60,6 +58,7 @@ internal class WorkerLife(
     private val ended = CompletableDeferred<End>()
     private val bells = Bells(config.queues.map { it.name })
     private val slots = config.queues.associate { it.name to Slots(it.concurrency, it.prefetch, time) }
+    private val places = slots.mapValues { (queue, _) -> CoroutineName("kittiwake $queue") + CurrentJob() }
     private val suspects = Suspects(store, random)
     private val dispatcher = checkNotNull(handlersRunOn[ContinuationInterceptor]) { "Handlers need a dispatcher" }
     private val runner = JobRunner(handlers, time, dispatcher) { ended.completeExceptionally(it) }
@@ -107,40 +106,13 @@ internal class WorkerLife(
         }
     }
 
-    private suspend fun takeIn(work: CoroutineScope, releases: CoroutineScope): Unit = coroutineScope {
-        val wakeups = store.wakeups(id, config.queues.mapTo(mutableSetOf()) { it.name })
-        launch { wakeups.listen(bells) }
-        val poll = Poll(id, store, wakeups, bells, config.pollEvery, random)
-        launch { poll.run() }
-        launch { poll.runForHandedOver() }
-        launch {
-            Upkeep(
-                id, store, config.lease, config.rescueEvery, retentions, random,
-                healthySince = { heartbeat.healthySince },
-                onRescued = telling::rescued,
-            ).run()
-        }
-        val helping = Mutex()
-        for (queue in config.queues) {
-            val slots = slots.getValue(queue.name)
-            val place = CoroutineName("kittiwake ${queue.name}") + CurrentJob()
-            val claims =
-                ClaimLoop(queue, id, store, slots, wakeups, bells, time, random, helping) { work.open(place, slots) }
-            val handOvers =
-                HandOvers(
-                    queue.name, id, store, slots, wakeups, bells, random,
-                    giveBack = { releases.launch { release(listOf(it)) } },
-                    open = { work.open(place, slots) },
-                )
-            launch { claims.run() }
-            launch { handOvers.run() }
-            // Of two claims at once either may come first: a queue that runs one job at a time keeps its order.
-            if (queue.concurrency > 1) launch { claims.help() }
-            launch {
-                while (true) slots.awaitOverdue().let { releases.launch { release(it) } }
-            }
-        }
-    }
+    private suspend fun takeIn(work: CoroutineScope, releases: CoroutineScope): Unit = Intake(
+        id, config, store, retentions, slots, bells, time, random,
+        healthySince = { heartbeat.healthySince },
+        onRescued = telling::rescued,
+        open = { queue -> work.open(places.getValue(queue), slots.getValue(queue)) },
+        giveBack = { claims -> releases.launch { release(claims) } },
+    ).run()
 
     /** Works what waits, one job after another, in one coroutine. */
     private fun CoroutineScope.open(place: CoroutineContext, slots: Slots) {

@@ -36,5 +36,4 @@ internal fun hotStatements(schema: Schema): Map<String, NamedSql> {
             owner.javaClass.declaredFields.filter { it.type == NamedSql::class.java }.map { owner to it }
         }.map { (owner, field) -> field.apply { isAccessible = true }.get(owner) as NamedSql }
         .associateBy { it.text.substringAfterLast("/* kittiwake: ").substringBefore(" */") }
-        .minus("forget workers")
 }
