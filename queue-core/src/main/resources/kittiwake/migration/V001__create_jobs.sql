@@ -223,29 +223,26 @@ declare
     taken record;
 begin
     if current_setting('transaction_isolation') = 'read committed' then
-        for taken in
-            delete from {schema}.offer
-            where ctid = (
-                select o.ctid
-                from {schema}.offer o
-                where o.queue = take_offer.queue
-                  and o.number > (select {schema}.oldest_offer())
-                order by o.queue, o.number
-                limit 1
-                for update skip locked
-            )
-            returning lease_id, worker_id, session
-        loop
-            if (case
-                when pg_try_advisory_lock_shared(taken.session) then not pg_advisory_unlock_shared(taken.session)
-                else true
-            end) then
-                insert into {schema}.lease (id, worker_id, job_ids, attempts)
-                values (taken.lease_id, taken.worker_id, array[take_offer.job_id], '{1}');
-                perform pg_notify('kittiwake/' || taken.worker_id, taken.lease_id::text);
-                return true;
-            end if;
-        end loop;
+        delete from {schema}.offer
+        where ctid = (
+            select o.ctid
+            from {schema}.offer o
+            where o.queue = take_offer.queue
+              and o.number > (select {schema}.oldest_offer())
+            order by o.queue, o.number
+            limit 1
+            for update skip locked
+        )
+        returning lease_id, worker_id, session into taken;
+        if found and (case
+            when pg_try_advisory_lock_shared(taken.session) then not pg_advisory_unlock_shared(taken.session)
+            else true
+        end) then
+            insert into {schema}.lease (id, worker_id, job_ids, attempts)
+            values (taken.lease_id, taken.worker_id, array[take_offer.job_id], '{1}');
+            perform pg_notify('kittiwake/' || taken.worker_id, taken.lease_id::text);
+            return true;
+        end if;
     end if;
     if wakes then
         perform pg_notify({channel}, take_offer.queue);

@@ -39,11 +39,23 @@ class OffersSpec :
             }
         }
 
+        test("an offer that comes to stand after its statement was given up is taken back, too") {
+            offering {
+                TestDatabase.inTransaction { late ->
+                    shouldThrow<SQLException> { offers.make(LosesAnswers(late).connection, SESSION, mail) }
+                    offers.look(connection, SESSION).shouldBeEmpty()
+                    late.commit()
+                }
+                standing() shouldContainExactly listOf("$mail")
+                offers.look(connection, SESSION).shouldBeEmpty()
+                standing().shouldBeEmpty()
+            }
+        }
+
         test("what was taken is told by the next look when this one fails") {
             offering {
                 listOf(images, mail).forEach { offers.make(connection, SESSION, it) }
-                TestDatabase.dataSource.connection.use { enqueuer ->
-                    enqueuer.autoCommit = false
+                TestDatabase.inTransaction { enqueuer ->
                     enqueuer.createStatement().use {
                         it.execute("select * from $schema.offer where queue = '$images' for update")
                     }

@@ -50,6 +50,13 @@ class Sleeper private constructor(val store: JobStore, val id: WorkerId, scope: 
 
     suspend fun offer(): Unit = wakeups.offer(images)
 
+    /** It is told to look, and not only for what is handed over, in the course of [block]. */
+    suspend fun isRungBy(block: suspend () -> Unit) {
+        val before = rung.value
+        block()
+        withTimeout(20.seconds) { rung.first { it > before } }
+    }
+
     suspend fun rise(): Unit = wakeups.busy(images)
 
     suspend fun sleepAgain() {
@@ -148,9 +155,10 @@ fun handOverContract(newStore: suspend () -> JobStore): TestFactory = funSpec {
                 val first = this
                 Sleeper.of(store) {
                     repeat(3) { round ->
-                        repeat(2) { store.insert(listOf(aJob())).single().isHandedOver shouldBe true }
-                        first.heard(round + 1)
-                        heard(round + 1)
+                        for (next in listOf(first, this)) {
+                            store.insertOne()
+                            next.heard(round + 1)
+                        }
                         first.offer()
                         offer()
                     }
@@ -172,6 +180,17 @@ fun handOverContract(newStore: suspend () -> JobStore): TestFactory = funSpec {
                 store.rescue(silentFor = ZERO, limit = 10).map { it.id } shouldContainExactly listOf(job)
                 store.takeUp(id, images, lease).shouldBeNull()
                 store.oneClaimedBy(aWorkerOf(store)).attempt shouldBe 2
+            }
+        }
+        test("is not taken up by who was given up for dead, though nobody has rescued it yet") {
+            Sleeper.of(newStore()) {
+                store.insertOne()
+                heard()
+                offer()
+                store.insertOne()
+                val leases = heard(2)
+                store.rescue(silentFor = ZERO, limit = 1).size shouldBe 1
+                leases.forEach { store.takeUp(id, images, it).shouldBeNull() }
             }
         }
     }
@@ -198,6 +217,7 @@ fun handOverContract(newStore: suspend () -> JobStore): TestFactory = funSpec {
                 store.rescue(silentFor = ZERO, limit = 10)
                 store.insert(listOf(aJob())).single().isHandedOver shouldBe false
                 rise()
+                sleepAgain()
                 store.insert(listOf(aJob())).single().isHandedOver shouldBe false
             }
         }

@@ -38,7 +38,13 @@ object TestDatabase {
 
     fun freshSchema(): String = "test_${ProcessHandle.current().pid()}_${schemas.incrementAndGet()}"
 
-    fun <T> connect(block: (Connection) -> T): T = dataSource.connection.use(block)
+    inline fun <T> connect(block: (Connection) -> T): T = dataSource.connection.use(block)
+
+    /** Commits nothing by itself. */
+    inline fun <T> inTransaction(block: (Connection) -> T): T = connect {
+        it.autoCommit = false
+        block(it)
+    }
 
     /** How many rows [table] of this queue has. */
     fun count(kittiwake: Kittiwake, table: String): Long =

@@ -60,7 +60,7 @@ class HandOverSpec :
                 delay(1.seconds)
                 repeat(500) {
                     enqueue(typeOf(ZERO), Args())
-                    if (it % 2 == 0) delay(1.milliseconds)
+                    delay(1.milliseconds)
                 }
                 delay(1.seconds)
                 count<JobEvent.Completed>() shouldBe 500

@@ -9,7 +9,9 @@ import kittiwake.KittiwakeSpi
 import kittiwake.job.ClaimedJob
 import kittiwake.testing.aClaim
 import kotlinx.coroutines.ExperimentalCoroutinesApi
+import kotlinx.coroutines.async
 import kotlinx.coroutines.test.currentTime
+import kotlinx.coroutines.test.runCurrent
 import kotlinx.coroutines.test.runTest
 import kotlinx.coroutines.test.testTimeSource
 import kotlin.time.Duration
@@ -58,6 +60,15 @@ class SlotsSpec :
             slots.admit(jobs[2]) shouldBe Slots.Admission.NO_ROOM
         }
 
+        test("a job that nobody has asked for finds no room beside a claim that may fill what somebody has set") {
+            val slots = slots(concurrency = 2)
+            val asked = slots.first.ask()
+            slots.hasRoomForOne shouldBe false
+            slots.admit(jobs[0]) shouldBe Slots.Admission.NO_ROOM
+            slots.giveUp(asked)
+            slots.admit(jobs[0]) shouldBe Slots.Admission.OPENS
+        }
+
         test("a job that nobody has asked for is taken out, too, when the jobs before it have become slow") {
             runTest {
                 val slots = Slots(concurrency = 1, prefetch = null, testTimeSource)
@@ -68,8 +79,10 @@ class SlotsSpec :
                 }
                 slots.take(jobs.slice(5..5))
                 slots.enter()
+                val overdue = async { slots.awaitOverdue() }
+                runCurrent()
                 slots.admit(jobs[6]) shouldBe Slots.Admission.WAITS
-                slots.awaitOverdue() shouldContainExactly jobs.slice(6..6)
+                overdue.await() shouldContainExactly jobs.slice(6..6)
                 currentTime shouldBe 1_000
             }
         }
