@@ -61,12 +61,14 @@ object TestDatabase {
         connect { connection -> connection.createStatement().use { it.execute(sql) } }
     }
 
+    /** Who waits for a lock for ever fails there, instead of the whole run. */
     private fun embedded(): String = EmbeddedPostgres
         .builder()
         .setServerConfig("fsync", "on")
         .setServerConfig("synchronous_commit", "on")
         .setServerConfig("shared_buffers", "128MB")
         .setServerConfig("max_prepared_transactions", "8")
+        .setServerConfig("lock_timeout", "60s")
         .start()
         .getJdbcUrl("postgres", "postgres")
 
