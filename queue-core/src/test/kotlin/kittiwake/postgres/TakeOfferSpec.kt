@@ -28,7 +28,7 @@ class TakeOfferSpec :
 
         fun kittiwake() = autoClose(TestDatabase.kittiwake())
 
-        test("an offer whose worker's session is gone is thrown away, and the job waits for others") {
+        test("an offer whose worker's session is gone is not taken, and made anew on its next one") {
             val kittiwake = kittiwake()
             Sleeper.of(kittiwake.store) {
                 TestDatabase.query(
